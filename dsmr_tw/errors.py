@@ -1,0 +1,58 @@
+"""Responsible for saying whose fault an error is.
+
+Every error that the house raises on purpose stands in one tree, and its branch tells what is done about it:
+
+========================  =================================================================
+``TelegramError``         the line's: counted, logged with its reason; wait for the next ``/``
+``StoreError``            the store's: kept waiting and tried again, or answered with 503
+``SinkError``             another host's: logged once an outage; storing never waits for it
+``RequestError``          the caller's: a 4xx answer
+``SettingsError``         the operator's: one sentence, exit status 1
+========================  =================================================================
+
+Anything else is ours: logged as a failure, answered with 500, and the tests fail on it.
+"""
+
+
+class DsmrError(Exception):
+    """An error whose text can be shown to a person as it stands."""
+
+
+class TelegramError(DsmrError):
+    """These bytes are no telegram that can be stored; the text says why, and which line."""
+
+
+class CrcError(TelegramError):
+    """The CRC of the telegram is not that of its bytes, or is absent or unreadable."""
+
+
+class TelegramTooLong(TelegramError):
+    """More bytes came than a telegram may have, and no end among them."""
+
+
+class StoreError(DsmrError):
+    """The store did not do what was asked, and nothing of it is stored."""
+
+
+class StoreUnavailable(StoreError):
+    """The store takes nothing now (full or failing disk, database away); the same may succeed later."""
+
+
+class StoreRefused(StoreError):
+    """The store can't be opened as it is: its schema is newer than this program, or another server holds it."""
+
+
+class IntakeFull(StoreError):
+    """More readings wait for a commit than may; the sender should try again later."""
+
+
+class SinkError(DsmrError):
+    """Another host did not take what was sent to it."""
+
+
+class RequestError(DsmrError):
+    """A request that is answered with a 4xx status; see ``dsmr_tw.api.problems``."""
+
+
+class SettingsError(DsmrError):
+    """A setting that can't be; the text names the setting and what would be right."""

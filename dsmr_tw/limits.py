@@ -1,0 +1,47 @@
+"""Responsible for the bounds that hold whatever anybody sends, and for counting how often each was met.
+
+Tests: ``tests/test_limits.py``
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from attrs import define, field
+
+TELEGRAM_BYTES: Final = 16 * 1024
+BODY_BYTES: Final = 256 * 1024
+HEADER_BYTES: Final = 8 * 1024
+REQUEST_SECONDS: Final = 10
+CONNECTIONS: Final = 512
+CONNECTIONS_PER_ADDRESS: Final = 64
+READINGS_WAITING: Final = 10_000
+READINGS_PER_COMMIT: Final = 200
+TELEGRAMS_PER_BODY: Final = 100
+UNKNOWN_LINES: Final = 64
+PAGE_ROWS: Final = 10_000
+
+NAMES: Final = (
+    "telegram_bytes",
+    "body_bytes",
+    "header_bytes",
+    "request_seconds",
+    "connections",
+    "connections_per_address",
+    "readings_waiting",
+    "unknown_lines",
+    "page_rows",
+)
+"""The limits that ``/health`` shows."""
+
+
+@define
+class Limits:
+    """How often each limit was hit since the start."""
+
+    hits: Counter[str] = field(factory=lambda: Counter(dict.fromkeys(NAMES, 0)))
+
+    def hit(self, name: str, times: int = 1) -> None:
+        """Count that the limit called ``name`` was met."""
+        self.hits[name] += times
