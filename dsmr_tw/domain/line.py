@@ -1,0 +1,178 @@
+"""Responsible for one line of a telegram: its code, its value, or the admission that it is not understood.
+
+Nothing is guessed: a line whose code is in no row of ``obis.py``, or whose value is not printed as its row says, is
+unknown. Only a *measured* value that cannot be read is an error, for the account would rest on it.
+
+Source: P1 Companion Standard 5.0.2, §6.4 and §6.12; 3.0 for values on a line of their own.
+
+Tests: ``tests/domain/test_line.py``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from dsmr_tw.domain.obis import DEVICE_REGISTERS, REGISTERS, Kind, Register
+from dsmr_tw.domain.units import quantity, whole_number
+from dsmr_tw.errors import TelegramError
+
+
+@frozen
+class PowerFailure:
+    """An entry of the log of long power failures."""
+
+    ended: str
+    """When it ended, as printed: ``180417201458S``."""
+
+    seconds: int
+    """How long it was; nearly every Kaifa prints one of 2147483647."""
+
+
+@frozen
+class Position:
+    """What an M-Bus device shows, and since when."""
+
+    time: str
+    """The device's own time, as printed; without a flag before DSMR 4."""
+
+    value: int
+    """In thousandths of the unit."""
+
+    unit: str
+    """``m3``, ``GJ``, ``kWh``; empty when none is printed."""
+
+
+CHANNELS: Final = range(1, 6)
+"""The M-Bus channels that a meter has: four, in some countries five."""
+
+Value: TypeAlias = int | str | Position | tuple[PowerFailure, ...] | None
+
+Key: TypeAlias = str | None
+"""What a line tells: the name of its register; if it is about an M-Bus device with the channel, ``1.position``.
+
+Of a line without a row: ``None`` when it is unknown, ``""`` when it is blank.
+"""
+
+
+@frozen
+class Row:
+    """A register as a line may print it."""
+
+    register: Register
+
+    channel: int
+    """Of the M-Bus device, 1 to 5; 0: the meter itself."""
+
+    key: Key
+
+
+def understood(text: bytes) -> tuple[Row | None, Value, str]:
+    """Row, value and unit of a line.
+
+    Raises: ``TelegramError`` when it is a measured value that cannot be read.
+    """
+    text = text.strip(_PADDING)
+    code, _, rest = text.partition(b"(")
+    row = _ROWS.get(code) or _ROWS.get(_plain(code))
+    if row is None:
+        return None, None, ""
+    register = row.register
+    try:
+        if rest[-1:] != b")":
+            raise ValueError(text)
+        value, unit = _READERS[register.kind](rest[:-1], register)
+    except ValueError:
+        if register.kind is Kind.MEASURED:
+            raise TelegramError(f"Line {shown(text)[:80]!r} cannot be read: {register.meaning}") from None
+        return None, None, ""
+    return row, value, unit
+
+
+def told_by(text: bytes) -> tuple[Key, Value]:
+    """What a line tells. Raises: as ``understood``."""
+    row, value, _ = understood(text)
+    if row is None:
+        return None if text.strip(_PADDING) else "", None
+    return row.key, value
+
+
+def shown(text: bytes) -> str:
+    """A line as text, without its end."""
+    return text.strip(_PADDING).decode("latin-1")
+
+
+_PADDING: Final = b"\r\0 "
+
+
+def equipment_id(text: str) -> str | None:
+    """The printed id as it stands; ``None`` when it is missing, masked, or one filler throughout."""
+    octets = {text[start : start + 2] for start in range(0, len(text), 2)}
+    return text if len(octets) > 1 and len(set(text)) > 1 and set(text) <= _HEX_DIGITS else None
+
+
+_HEX_DIGITS: Final = frozenset("0123456789ABCDEFabcdef")
+
+
+def _plain(code: bytes) -> bytes:
+    """A code as the table spells it; meters in the field also print ``1-0:72:32.0`` and ``1-0:31.7.0.255``."""
+    medium, colon, register = code.partition(b":")
+    return medium + colon + register.replace(b":", b".").removesuffix(b".255").removesuffix(b"*255")
+
+
+def _quantity(text: bytes, register: Register) -> tuple[Value, str]:
+    return quantity(text, register.unit)
+
+
+def _count(text: bytes, register: Register) -> tuple[Value, str]:
+    return whole_number(text), ""
+
+
+def _text(text: bytes, register: Register) -> tuple[Value, str]:
+    return text.decode("latin-1"), ""
+
+
+def _equipment_id(text: bytes, register: Register) -> tuple[Value, str]:
+    return equipment_id(text.decode("latin-1")), ""
+
+
+def _failures(text: bytes, register: Register) -> tuple[Value, str]:
+    """The entries that are there: some meters print how many there should be, and none of them."""
+    groups = text.split(b")(")[2:]
+    entries = zip(groups[::2], groups[1::2], strict=True)
+    return tuple(PowerFailure(end.decode("latin-1"), whole_number(s.removesuffix(b"*s"))) for end, s in entries), ""
+
+
+def _device_value(text: bytes, register: Register) -> tuple[Value, str]:
+    time, printed = text.split(b")(")
+    value, unit = quantity(printed, None)
+    return Position(time.decode("latin-1"), value, unit), unit
+
+
+def _device_value_30(text: bytes, register: Register) -> tuple[Value, str]:
+    time, _status, _period, _number, _code, unit, printed = text.split(b")(")
+    return _device_value(time + b")(" + printed + b"*" + unit, register)
+
+
+_READERS: Final[dict[Kind, Callable[[bytes, Register], tuple[Value, str]]]] = {
+    Kind.MEASURED: _quantity,
+    Kind.NUMBER: _quantity,
+    Kind.COUNT: _count,
+    Kind.TEXT: _text,
+    Kind.EQUIPMENT_ID: _equipment_id,
+    Kind.FAILURES: _failures,
+    Kind.DEVICE_VALUE: _device_value,
+    Kind.DEVICE_VALUE_30: _device_value_30,
+}
+
+_ROWS: Final[dict[bytes, Row]] = {
+    **{code.encode(): Row(register, 0, register.name) for code, register in REGISTERS.items()},
+    **{
+        code.replace("n", str(channel)).encode(): Row(register, channel, f"{channel}.{register.name}")
+        for code, register in DEVICE_REGISTERS.items()
+        for channel in CHANNELS
+    },
+}
+"""Every code as meters print it."""
