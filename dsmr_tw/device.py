@@ -1,0 +1,208 @@
+"""Responsible for what ``--device`` can name: a serial port or a TCP host, as a value and as an endpoint.
+
+An endpoint's ``connect`` never raises: whatever is wrong comes by its Deferred, and ``explain`` says it in words.
+Twisted's ``SerialPort`` is no endpoint; made one, it can be tried again like any other connection.
+
+Tests: ``tests/test_device.py``, ``tests/live/test_line.py``
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import serial
+from attrs import frozen
+from twisted.internet.abstract import isIPv6Address
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError, DNSLookupError, NoProtocol, TimeoutError
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.internet.serialport import SerialPort
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from dsmr_tw.errors import SettingsError
+
+CONNECT_TIMEOUT_S: Final = 10
+
+_TCP: Final = re.compile(r"tcp:(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})")
+_URL: Final = re.compile(r"(?:tcp:|[A-Za-z][A-Za-z0-9+.-]+://)")
+_FRAMES: Final = {
+    9600: (serial.SEVENBITS, serial.PARITY_EVEN),
+    115200: (serial.EIGHTBITS, serial.PARITY_NONE),
+}
+"""Bits and parity at each speed that meters have: DSMR 2.2 and 3.0 speak the first, later ones the second."""
+
+BAUD_RATES: Final = tuple(_FRAMES)
+
+
+@implementer(IAddress)
+@frozen
+class SerialDevice:
+    """A serial port of this machine."""
+
+    path: str
+    """Such as ``/dev/ttyUSB0``, or better, a name in ``/dev/serial/by-id`` that stays with the cable."""
+
+    @property
+    def name(self) -> str:
+        """What logs and ``/health`` call it, and the origin of its telegrams."""
+        return f"device {self.path}"
+
+
+@frozen
+class TcpDevice:
+    """A host that sends a meter's bytes to whoever connects: ser2net, or a P1 dongle."""
+
+    host: str
+    """A name, an IPv4 address or an IPv6 address, the last without brackets."""
+
+    port: int
+
+    @property
+    def name(self) -> str:
+        """What logs and ``/health`` call it, and the origin of its telegrams."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"device tcp:{host}:{self.port}"
+
+
+Device: TypeAlias = SerialDevice | TcpDevice
+
+
+def parse_device(text: str) -> Device:
+    """The device that a value of ``--device`` names: a path, or ``tcp:HOST:PORT``.
+
+    Raises: ``SettingsError`` when it can be neither.
+    """
+    if not text or not text.isprintable():
+        raise SettingsError("--device needs a path such as /dev/ttyUSB0, or tcp:HOST:PORT.")
+    if not _URL.match(text):
+        return SerialDevice(text)
+    parts = _TCP.fullmatch(text)
+    if parts is None:
+        raise SettingsError(f"--device {text} is neither a path nor tcp:HOST:PORT (an IPv6 host needs brackets).")
+    port = int(parts["port"])
+    if not 0 < port < 65536:
+        raise SettingsError(f"--device {text} names port {port}, but ports are 1 to 65535.")
+    if parts["ipv6"] is not None and not isIPv6Address(parts["ipv6"]):
+        raise SettingsError(f"--device {text} has something else than an IPv6 address in its brackets.")
+    return TcpDevice(parts["ipv6"] or parts["host"], port)
+
+
+def device_endpoint(device: Device, reactor: Any, baud: int = 115200) -> IStreamClientEndpoint:
+    """How to connect to a device; ``baud``, one of ``BAUD_RATES``, is for serial ports.
+
+    ``reactor`` is ``Any`` since no interface has all that TCP, name look-up and serial ports need of it.
+    """
+    if isinstance(device, TcpDevice):
+        return HostnameEndpoint(reactor, device.host, device.port, timeout=CONNECT_TIMEOUT_S)
+    return SerialEndpoint(reactor, device, baud)
+
+
+@implementer(IStreamClientEndpoint)
+@frozen
+class SerialEndpoint:
+    """A serial port that protocols can be connected to, one at a time."""
+
+    reactor: Any
+    """Provides ``IReactorFDSet`` and ``IReactorTime``."""
+
+    device: SerialDevice
+
+    baud: int = 115200
+    """One of ``BAUD_RATES``."""
+
+    open_port: Callable[..., serial.Serial] = serial.Serial
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Open the port for a protocol of the factory.
+
+        Fires with: the protocol, at once.
+        """
+        return execute(self._open, protocolFactory)
+
+    def _open(self, factory: IProtocolFactory) -> IProtocol:
+        protocol = factory.buildProtocol(self.device)
+        if protocol is None:
+            raise NoProtocol
+        _Port(self, protocol)
+        return protocol
+
+
+class _Port(SerialPort):
+    """An open port that is read and never written.
+
+    The lock keeps a second reader out: two programs on one port would each get a part of the bytes.
+    """
+
+    def __init__(self, endpoint: SerialEndpoint, protocol: IProtocol) -> None:
+        self._serialFactory = partial(endpoint.open_port, exclusive=True)
+        self._clock: IReactorTime = endpoint.reactor
+        bits, parity = _FRAMES[endpoint.baud]
+        try:
+            super().__init__(
+                protocol,
+                endpoint.device.path,
+                endpoint.reactor,
+                baudrate=endpoint.baud,
+                bytesize=bits,
+                parity=parity,
+                xonxoff=1,
+            )
+        except BaseException:
+            # A cable pulled out in the midst of this: the lock must not stay until the garbage is collected.
+            opened = getattr(self, "_serial", None)
+            if opened is not None:
+                opened.close()
+            raise
+
+    def loseConnection(self, _connDone: object = None) -> None:
+        """Close in the reactor's next turn.
+
+        Twisted would wait until the port takes bytes, to write what is buffered. Nothing ever is, and after an XOFF
+        among the noise some ports never take any: the service would not stop.
+        """
+        if self.connected and not self.disconnecting:
+            self.disconnecting = True
+            self.stopReading()
+            reason = Failure(ConnectionDone())
+            self._clock.callLater(0, self.connectionLost, reason)
+
+
+def explain(error: BaseException | None) -> str:
+    """Why a device could not be opened, for the person who plugged it in."""
+    match _number(error):
+        case errno.ENOENT | errno.ENODEV | errno.ENXIO | errno.EIO:
+            return "there is no such device now; is the cable plugged in?"
+        case errno.EACCES | errno.EPERM:
+            return (
+                "this user may not open it; make the user a member of the device's group, which is mostly dialout "
+                "(sudo usermod -a -G dialout USER), and start again"
+            )
+        case errno.EBUSY | errno.EAGAIN:
+            return "another program reads it, and a port can have one reader only"
+        case errno.ENOTTY | errno.EISDIR | errno.EINVAL:
+            return "it is no serial port"
+    if isinstance(error, ConnectionRefusedError):
+        return "it refuses the connection; does the program that serves the meter run there?"
+    if isinstance(error, DNSLookupError):
+        return "no host has that name"
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    return f"it can't be opened ({error})"
+
+
+def _number(error: BaseException | None) -> int | None:
+    """The system's number for the error; pyserial keeps it, or hides it behind an error of its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        if error.args and isinstance(error.args[0], int):
+            # ``termios.error``, which is no OSError.
+            return error.args[0]
+        error = error.__context__
+    return None

@@ -1,0 +1,313 @@
+"""Responsible for keeping a line of telegrams open, and for saying in words how it is.
+
+A source is a service: it hands each telegram and each refusal onward with its origin, counts them, and tells the log
+what happened once: the same words again only after a telegram came.
+A device that is away is tried again after 0.5 s, then less and less often, at least every 30 s.
+A line without a telegram for 60 s is a problem. A TCP connection like that may be half-open and is made again;
+a serial port is left as it is, since the next bytes come to it whenever they come.
+
+Silence is counted in ticks, not by subtracting instants: a clock that is set is no silence.
+
+Tests: ``tests/test_source.py``, ``tests/live/test_line.py``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import random
+from typing import Any, ClassVar, Final, TypeAlias
+
+from attrs import define, evolve, field, frozen
+from twisted.application.internet import ClientService, backoffPolicy
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
+from twisted.logger import ILogObserver, LogEvent, Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer, provider
+
+from dsmr_tw.device import Device, TcpDevice, device_endpoint, explain
+from dsmr_tw.domain.reading import Origin
+from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, TelegramAssembler
+from dsmr_tw.errors import CrcError, TelegramError
+from dsmr_tw.interfaces import ISource
+from dsmr_tw.serialproto import TelegramReceiver
+
+SILENCE_S: Final = 60
+"""After so many seconds without a telegram a source is a problem."""
+
+TakeTelegram: TypeAlias = Callable[[RawTelegram, int, Origin], None]
+"""Takes a telegram, the instant of its arrival, and its origin; may refuse it by raising a ``TelegramError``."""
+
+TakeError: TypeAlias = Callable[[Origin, TelegramError], object]
+"""Takes the origin of a refused telegram, and the reason: ``IIntake.reject``, for one, which never fails."""
+
+retry_delay: Final = backoffPolicy(initialDelay=0.25, maxDelay=30.0, factor=2.0, jitter=lambda: random() / 10)
+"""Seconds before the nth attempt in a row: 0.5, 1, 2, … 30, and a little, so that many servers don't knock at once."""
+
+
+@define
+class SourceHealth:
+    """What ``/health`` tells about a source."""
+
+    name: str
+
+    connected: bool = False
+
+    last_telegram_at: int | None = None
+    """When the last telegram was taken; ``None`` before the first."""
+
+    telegrams: int = 0
+    """Telegrams taken."""
+
+    crc_errors: int = 0
+    """Telegrams refused for their CRC."""
+
+    rejected: int = 0
+    """Telegrams refused for any other reason."""
+
+    bytes_skipped: int = 0
+    """Bytes that belonged to no telegram."""
+
+    reconnects: int = 0
+    """Connections made after the first."""
+
+    quiet_s: int = 0
+    """Seconds since the last telegram was taken, or since the start."""
+
+    trouble: str | None = None
+    """Why, as far as it is known, no telegram comes; ``None`` while they do."""
+
+    def problem(self) -> str | None:
+        """What a person should look at, in words; ``None`` when all is well."""
+        if self.quiet_s < SILENCE_S:
+            return None
+        words = f"{self.name}: no telegram for {self.quiet_s} s"
+        return f"{words}; {self.trouble}" if self.trouble else words
+
+
+@implementer(ISource)
+@define(eq=False, slots=False, kw_only=True)
+class TelegramSource(Service):
+    """What all sources have in common: they take telegrams from a receiver, count, tell and hand on."""
+
+    origin: Origin
+
+    clock: IReactorTime
+
+    on_telegram: TakeTelegram
+
+    on_error: TakeError
+
+    crc: CrcPolicy = CrcPolicy.STRICT
+
+    _health: SourceHealth = field(init=False)
+    _assembler: TelegramAssembler = field(init=False, repr=False)
+    _told: set[str] = field(factory=set, init=False, repr=False)
+    """What was said since the last telegram."""
+    _refusing: bool = field(default=False, init=False, repr=False)
+    """Whether the last telegram was refused."""
+    _watch: LoopingCall = field(init=False, repr=False)
+
+    _log: ClassVar[Logger] = Logger()
+
+    def __attrs_post_init__(self) -> None:
+        self._health = SourceHealth(self.origin.name)
+        self._assembler = TelegramAssembler(self.crc)
+        self._watch = LoopingCall(self._tick)
+        self._watch.clock = self.clock
+
+    @property
+    def health(self) -> SourceHealth:
+        """How the source is at this moment."""
+        return evolve(self._health, bytes_skipped=self._assembler.skipped)
+
+    def startService(self) -> None:
+        """Begin to watch over the silence."""
+        super().startService()
+        self._watch.start(1, now=False).addErrback(lambda failure: self._log.failure("The watch ended:", failure))
+
+    def stopService(self) -> Deferred[None] | None:
+        """End the watch."""
+        super().stopService()
+        self._watch.stop()
+        return None
+
+    def _tick(self) -> None:
+        self._health.quiet_s += 1
+
+    def _take(self, telegram: RawTelegram, received_at: int) -> None:
+        try:
+            self.on_telegram(telegram, received_at, self.origin)
+        except TelegramError as error:
+            self._refuse(error)
+            return
+        health = self._health
+        if self._told or not health.telegrams:
+            self._log.info("{source}: telegrams come", source=self.origin.name)
+        self._told.clear()
+        self._refusing = False
+        health.telegrams += 1
+        health.last_telegram_at = received_at
+        health.quiet_s, health.trouble = 0, None
+
+    def _refuse(self, error: TelegramError) -> None:
+        if not self.running:
+            # We ourselves cut it off.
+            return
+        health = self._health
+        if isinstance(error, CrcError):
+            health.crc_errors += 1
+        else:
+            health.rejected += 1
+        health.trouble = f"the last one was refused: {error}"
+        tell = self._log.debug if self._refusing else self._log.info
+        tell("{source}: telegram refused: {reason}", source=self.origin.name, reason=str(error))
+        self._refusing = True
+        self.on_error(self.origin, error)
+
+    def _trouble(self, words: str) -> None:
+        """Remember what is wrong, and say it if it was not said since the last telegram."""
+        self._health.trouble = words
+        if self._tell(words):
+            self._log.warn("{source}: {trouble}", source=self.origin.name, trouble=words)
+
+    def _tell(self, words: str) -> bool:
+        """Whether these words were not said since the last telegram; from now on they were."""
+        told = words in self._told
+        self._told.add(words)
+        return not told
+
+
+@define(eq=False, slots=False, kw_only=True)
+class Source(TelegramSource):
+    """Telegrams of a device that is connected to, again and again if need be."""
+
+    endpoint: IStreamClientEndpoint
+
+    reconnect_when_silent: bool = False
+    """For connections that can die unnoticed."""
+
+    retry_delay: Callable[[int], float] = retry_delay
+
+    _attempts: int = field(default=0, init=False, repr=False)
+    """Attempts to connect since the last telegram: one that is closed at once must not be tried at full speed."""
+    _silent_s: int = field(default=0, init=False, repr=False)
+    """Seconds of silence of this connection."""
+    _connections: int = field(default=0, init=False, repr=False)
+    _receiver: TelegramReceiver | None = field(default=None, init=False, repr=False)
+    _client: ClientService = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        receivers = Factory.forProtocol(self._build)
+        receivers.noisy = False
+        self._client = _SilentClientService(
+            _Attempts(self.endpoint, self._failed),
+            receivers,
+            retryPolicy=self._delay,
+            clock=self.clock,
+        )
+
+    def startService(self) -> None:
+        """Connect, and stay so."""
+        super().startService()
+        self._client.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Disconnect. Fires when the device is closed."""
+        super().stopService()
+        return self._client.stopService()
+
+    def _build(self) -> TelegramReceiver:
+        self._receiver = TelegramReceiver(
+            self._assembler, self.clock, self._take, self._refuse, self._connected, self._lost
+        )
+        return self._receiver
+
+    def _delay(self, attempt: int) -> float:
+        self._attempts += 1
+        return self.retry_delay(self._attempts)
+
+    def _connected(self) -> None:
+        health = self._health
+        health.connected, health.trouble = True, None
+        self._silent_s = 0
+        health.reconnects = self._connections
+        self._connections += 1
+        if self._tell("connected"):
+            self._log.info("{source}: connected", source=self.origin.name)
+
+    def _failed(self, failure: Failure) -> Failure:
+        if self.running:
+            self._trouble(explain(failure.value))
+        return failure
+
+    def _lost(self) -> None:
+        self._health.connected = False
+        if self.running:
+            self._trouble("the connection was lost; trying again")
+
+    def _take(self, telegram: RawTelegram, received_at: int) -> None:
+        self._silent_s = self._attempts = 0
+        super()._take(telegram, received_at)
+
+    def _tick(self) -> None:
+        super()._tick()
+        receiver = self._receiver
+        if receiver is None or not self._health.connected:
+            return
+        self._silent_s += 1
+        if self._silent_s != SILENCE_S:
+            return
+        if not receiver.bytes_since_telegram:
+            self._trouble("connected, but nothing comes; is the cable in the meter's P1 port, and is the port enabled?")
+        elif not self._refusing:
+            self._trouble("bytes came, but no telegram; are baud rate and cable those of this meter?")
+        if self.reconnect_when_silent:
+            receiver.hang_up()
+
+
+def device_source(
+    device: Device,
+    reactor: Any,
+    on_telegram: TakeTelegram,
+    on_error: TakeError,
+    *,
+    crc: CrcPolicy = CrcPolicy.STRICT,
+    baud: int = 115200,
+    meter_id: int | None = None,
+) -> Source:
+    """The source that reads a device; ``meter_id`` if the owner tied it to a meter."""
+    return Source(
+        origin=Origin(device.name, meter_id),
+        clock=reactor,
+        on_telegram=on_telegram,
+        on_error=on_error,
+        crc=crc,
+        endpoint=device_endpoint(device, reactor, baud),
+        reconnect_when_silent=isinstance(device, TcpDevice),
+    )
+
+
+@implementer(IStreamClientEndpoint)
+@frozen
+class _Attempts:
+    """An endpoint whose failures are heard; ``ClientService`` keeps them to itself."""
+
+    endpoint: IStreamClientEndpoint
+    failed: Callable[[Failure], Failure]
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        return self.endpoint.connect(protocolFactory).addErrback(self.failed)
+
+
+@provider(ILogObserver)
+def _say_nothing(event: LogEvent) -> None:
+    """Where the words of ``ClientService`` go: one line for each attempt, for as long as a device is away."""
+
+
+class _SilentClientService(ClientService):
+    _log = Logger(observer=_say_nothing)
