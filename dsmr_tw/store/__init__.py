@@ -1,0 +1,1 @@
+"""Where readings stay: one module per database, the schema files, and the migrations between them."""

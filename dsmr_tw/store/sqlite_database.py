@@ -1,0 +1,130 @@
+"""Responsible for the connections to one SQLite file, and for the transactions on them.
+
+WAL and ``synchronous=FULL``: a commit has reached the disk when it returns.
+One connection writes, in one thread; a few read.
+The threads are passed in as *runners*, ``runner(function, *args) -> Deferred``, so that tests run the real SQL without
+any thread.
+
+Errors: what SQLite refuses to do at all now (disk full or failing, file locked by another program) is
+``StoreUnavailable``; what it refuses of one value keeps its own class, so that a caller can tell a bad reading from a
+bad disk.
+
+Tests: ``tests/store/test_sqlite.py``
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from dsmr_tw.errors import StoreUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Runner: TypeAlias = Callable[..., "Deferred[Any]"]
+
+ONE_VALUE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+"""What SQLite raises over a value, not over its file."""
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's word for "not now" into ours."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        if isinstance(error, ONE_VALUE):
+            raise
+        raise StoreUnavailable(f"{path}: {error}") from error
+
+
+@define
+class Database:
+    """The file, and the connections to it."""
+
+    path: Path
+    write_runner: Runner
+    """Runs one function at a time."""
+    read_runner: Runner
+    """May run several at a time."""
+    patience: float = 10.0
+    """Seconds to wait for another program that is writing."""
+    rollbacks: int = 0
+    """How many writes came to nothing: who remembers what it wrote reads it again when this has moved."""
+    _writer: sqlite3.Connection | None = None
+    _readers: dict[int, sqlite3.Connection] = field(factory=dict)
+
+    def write(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Deferred[T]:
+        """Run ``function(connection, ...)`` in a transaction of its own; fires with its result after the commit."""
+        return self.write_runner(self._write, function, args, kwargs)
+
+    def read(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Deferred[T]:
+        """Run ``function(connection, ...)`` on one unchanging state of the database; fires with its result."""
+        return self.read_runner(self._read, function, args, kwargs)
+
+    def writer(self) -> sqlite3.Connection:
+        """The connection that writes; only inside ``write_runner``."""
+        if self._writer is None:
+            self._writer = self._connect()
+        return self._writer
+
+    def close(self) -> None:
+        """Close all connections, when none is in use any more; the last one folds the WAL into the file."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _connect(self) -> sqlite3.Connection:
+        # The runner decides over the threads, and close() comes from another one.
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=self.patience, check_same_thread=False)
+        try:
+            connection.executescript(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216;"
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _write(self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        with translated(self.path):
+            connection = self.writer()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = function(connection, *args, **kwargs)
+                connection.execute("COMMIT")
+            except BaseException:
+                self.rollbacks += 1
+                # A full or failing disk has rolled back by itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            return result
+
+    def _read(self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        with translated(self.path):
+            thread = threading.get_ident()
+            connection = self._readers.get(thread)
+            if connection is None:
+                connection = self._readers[thread] = self._connect()
+            connection.execute("BEGIN")
+            try:
+                return function(connection, *args, **kwargs)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")

@@ -1,0 +1,100 @@
+"""Responsible for the meters in SQLite, and for what they say about themselves.
+
+Tests: ``tests/contracts/store.py``
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable
+
+from attrs import define
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from dsmr_tw.domain.reading import MeterStatistics, Origin
+from dsmr_tw.interfaces import IMeters, Meter, StoredStatistics
+from dsmr_tw.store.sqlite_accounts import ELECTRICITY_METER
+from dsmr_tw.store.sqlite_database import Database
+
+COLUMNS = {
+    "at": "instant",
+    "dsmr_version": "dsmr_version",
+    "tariff": "tariff",
+    "power_failures": "power_failures",
+    "long_power_failures": "long_power_failures",
+    "voltage_sags_l1": "voltage_sags_l1",
+    "voltage_sags_l2": "voltage_sags_l2",
+    "voltage_sags_l3": "voltage_sags_l3",
+    "voltage_swells_l1": "voltage_swells_l1",
+    "voltage_swells_l2": "voltage_swells_l2",
+    "voltage_swells_l3": "voltage_swells_l3",
+    "rejected_telegrams": "rejected_telegrams",
+    "latest_telegram": "latest_telegram",
+}
+"""What may be changed of the statistics, and the column it stands in."""
+
+
+@implementer(IMeters)
+@define
+class SqliteMeters:
+    """See ``IMeters``."""
+
+    database: Database
+    own_meter: Callable[[sqlite3.Connection, Origin], int]
+    """The meter of an origin, inside a write."""
+
+    def all(self) -> Deferred[list[Meter]]:
+        """See ``IMeters``."""
+        return self.database.read(_all)
+
+    def statistics(self, meter_id: int) -> Deferred[StoredStatistics]:
+        """See ``IMeters``."""
+        return self.database.read(_statistics, meter_id)
+
+    def change_statistics(self, meter_id: int, changes: dict[str, object]) -> Deferred[StoredStatistics]:
+        """See ``IMeters``."""
+        return self.database.write(_change, meter_id, changes)
+
+    def reject(self, origin: Origin, telegrams: int) -> Deferred[None]:
+        """See ``IMeters``."""
+        return self.database.write(self._reject, origin, telegrams)
+
+    def _reject(self, connection: sqlite3.Connection, origin: Origin, telegrams: int) -> None:
+        connection.execute(
+            "INSERT INTO meter_statistics (meter_id, rejected_telegrams) VALUES (?, ?) ON CONFLICT (meter_id)"
+            " DO UPDATE SET rejected_telegrams = rejected_telegrams + excluded.rejected_telegrams",
+            (self.own_meter(connection, origin), telegrams),
+        )
+
+
+def _all(connection: sqlite3.Connection) -> list[Meter]:
+    printed = defaultdict(list)
+    for meter_id, printed_id in connection.execute(
+        "SELECT meter_id, printed_id FROM equipment WHERE device_type = ? ORDER BY id", (ELECTRICITY_METER,)
+    ):
+        printed[meter_id].append(printed_id)
+    rows = connection.execute(
+        "SELECT id, name, zone, first_seen_at, last_seen_at,"
+        " (SELECT coalesce(sum(readings), 0) FROM reading_count AS c WHERE c.meter_id = m.id AND hours = 24)"
+        " FROM meter AS m LEFT JOIN meter_statistics AS s ON s.meter_id = m.id ORDER BY id"
+    )
+    return [Meter(row[0], row[1], row[2], tuple(printed[row[0]]), *row[3:]) for row in rows]
+
+
+def _statistics(connection: sqlite3.Connection, meter_id: int) -> StoredStatistics:
+    row = connection.execute(
+        f"SELECT {', '.join(COLUMNS.values())} FROM meter_statistics WHERE meter_id = ?", (meter_id,)
+    ).fetchone()
+    if row is None:
+        return StoredStatistics(meter_id, None, MeterStatistics(), 0, None)
+    statistics = MeterStatistics(row[1], row[2], row[3], row[4], row[5:8], row[8:11])
+    return StoredStatistics(meter_id, row[0], statistics, *row[11:])
+
+
+def _change(connection: sqlite3.Connection, meter_id: int, changes: dict[str, object]) -> StoredStatistics:
+    connection.execute("INSERT OR IGNORE INTO meter_statistics (meter_id) VALUES (?)", (meter_id,))
+    for name, value in changes.items():
+        connection.execute(f"UPDATE meter_statistics SET {COLUMNS[name]} = ? WHERE meter_id = ?", (value, meter_id))
+    return _statistics(connection, meter_id)

@@ -1,0 +1,30 @@
+"""What every store must hold, gathered: the mixin that the test case of each store inherits, unchanged."""
+
+from __future__ import annotations
+
+from zope.interface.verify import verifyObject
+
+from dsmr_tw.interfaces import IKeys, IMeters, IReadings, IStore
+from tests.contracts.accounts import DevicesContract, MetersOfArrivalsContract
+from tests.contracts.meters import KeysContract, MetersContract
+from tests.contracts.newest import NewestContract
+from tests.contracts.readings import ReadingsContract
+
+
+class StoreContract(
+    ReadingsContract, MetersOfArrivalsContract, DevicesContract, NewestContract, MetersContract, KeysContract
+):
+    """Everything that a store promises. A test case gives it ``make_store`` and ``ask``."""
+
+    def test_it_is_what_the_ports_ask_for(self) -> None:
+        """Every method of the ports is there, with the arguments that the ports name."""
+        verifyObject(IStore, self.store)
+        verifyObject(IReadings, self.store.readings)
+        verifyObject(IMeters, self.store.meters)
+        verifyObject(IKeys, self.store.keys)
+
+    def test_it_can_be_opened_again(self) -> None:
+        """Closing is no end: the same store may be opened once more."""
+        self.ask(self.store.close)
+        self.ask(self.store.open)
+        self.assertEqual(self.page().count, 0)

@@ -1,0 +1,1 @@
+"""Tests of dsmr_tw.store; run with ``python -m twisted.trial tests``."""
