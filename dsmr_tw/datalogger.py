@@ -1,0 +1,101 @@
+"""Responsible for a telegram's way from where it came in to the commit, and from there to whoever follows.
+
+    RawTelegram -> parse -> Arrival -> group commit -> receipt -> followers
+
+Followers (live values; later the live stream, forwards, MQTT) are told after the commit, never before.
+
+Tests: ``tests/test_datalogger.py``
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from dsmr_tw import limits
+from dsmr_tw.domain.arrival import arrival
+from dsmr_tw.domain.localtime import MeterZone
+from dsmr_tw.domain.parse import TelegramParser
+from dsmr_tw.domain.reading import Arrival, Origin, Receipt
+from dsmr_tw.domain.telegram import RawTelegram
+from dsmr_tw.errors import StoreUnavailable
+from dsmr_tw.groupcommit import GroupCommit
+from dsmr_tw.interfaces import IIntake, IStore
+
+Follower = Callable[[Sequence[Arrival], Sequence[Receipt]], None]
+
+
+@implementer(IIntake)
+@define(eq=False)
+class Datalogger(Service):
+    """Takes telegrams from the lines and readings from the API."""
+
+    store: IStore
+    clock: IReactorTime
+    zone: MeterZone
+    """In whose time the meters' clocks run."""
+    limits: limits.Limits
+    line_interval: float = 1.0
+    """Seconds that a line's readings may wait for company before they are committed."""
+    followers: tuple[Follower, ...] = ()
+    """Told of everything that was stored."""
+
+    readings: int = field(default=0, init=False)
+    """Readings in the store."""
+    commits: GroupCommit = field(init=False)
+    _parser: TelegramParser = field(factory=TelegramParser, init=False)
+    _rejected: Counter[Origin] = field(factory=Counter, init=False)
+    _log = Logger()
+
+    def __attrs_post_init__(self) -> None:
+        self.commits = GroupCommit(self.store.readings, self.clock, self.limits, self._stored, self.line_interval)
+
+    async def begin(self) -> None:
+        """Find out how much was stored before."""
+        self.readings = await self.store.readings.total()
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when everything taken is stored, or can't be."""
+        super().stopService()
+        return self.commits.stopService()
+
+    def submit(self, arrivals: Sequence[Arrival]) -> Deferred[list[Receipt]]:
+        """See ``IIntake``."""
+        return self.commits.submit(arrivals)
+
+    def telegram_received(self, raw: RawTelegram, received_at: int, origin: Origin) -> None:
+        """Take a telegram from a line: it is stored soon, whatever its date.
+
+        Raises: ``TelegramError`` when there is nothing in it to store.
+        """
+        self.commits.take(arrival(self._parser.parse(raw), origin, received_at, self.zone))
+
+    def reject(self, origin: Origin, error: Exception) -> Deferred[None]:
+        """See ``IIntake``."""
+        self._log.debug("telegram rejected from {origin}: {reason}", origin=origin.name, reason=str(error))
+        self._rejected[origin] += 1
+        telegrams = self._rejected.pop(origin)
+        counting: Deferred[None] = self.store.meters.reject(origin, telegrams)
+        return counting.addErrback(self._not_counted, origin, telegrams)
+
+    def _not_counted(self, failure: Failure, origin: Origin, telegrams: int) -> None:
+        """The next rejected telegram counts for these, too."""
+        if not failure.check(StoreUnavailable):
+            self._log.failure("a rejected telegram could not be counted", failure)
+        self._rejected[origin] += telegrams
+
+    def _stored(self, arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:
+        self.readings += sum(receipt.created and receipt.reading_id is not None for receipt in receipts)
+        for follower in self.followers:
+            try:
+                follower(arrivals, receipts)
+            except Exception:
+                self._log.failure("a follower failed; the readings are stored")

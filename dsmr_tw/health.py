@@ -1,0 +1,81 @@
+"""Responsible for what the service knows about itself: the body of ``/health``.
+
+Every problem is a sentence for the person who has to look at it; without problems the status is ``ok``.
+Nothing in it is personal, since it is shown without a key.
+
+Tests: ``tests/test_health.py``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from dsmr_tw import __version__
+from dsmr_tw.domain.localtime import to_utc_text
+from dsmr_tw.domain.reading import SECOND
+from dsmr_tw.groupcommit import GroupCommit
+from dsmr_tw.interfaces import IHealth, ISource
+from dsmr_tw.limits import Limits
+
+
+@implementer(IHealth)
+@frozen
+class Health:
+    """Asks each part how it is."""
+
+    clock: IReactorTime
+    started_at: int
+    store_kind: str
+    commits: GroupCommit
+    readings: Callable[[], int]
+    """How many readings are stored."""
+    limits: Limits
+    sources: Sequence[ISource]
+
+    def report(self) -> dict[str, object]:
+        """See ``IHealth``."""
+        sources = [source.health for source in self.sources]
+        problems = [problem for source in sources if (problem := source.problem())]
+        away = self.commits.away_because
+        if away is not None:
+            problems.append(f"the store takes no readings: {away}")
+        if self.commits.lost:
+            problems.append(f"{self.commits.lost} readings of a line could not be stored since the start")
+        return {
+            "status": "failing" if away is not None else "degraded" if problems else "ok",
+            "problems": problems,
+            "version": __version__,
+            "started_at": _text(self.started_at),
+            "now": _text(int(self.clock.seconds()) * SECOND),
+            "sources": [
+                {
+                    "name": source.name,
+                    "connected": source.connected,
+                    "last_telegram_at": _text(source.last_telegram_at),
+                    "telegrams": source.telegrams,
+                    "crc_errors": source.crc_errors,
+                    "rejected": source.rejected,
+                    "bytes_skipped": source.bytes_skipped,
+                    "reconnects": source.reconnects,
+                }
+                for source in sources
+            ],
+            "store": {
+                "kind": self.store_kind,
+                "available": away is None,
+                "waiting": self.commits.waiting,
+                "last_commit_at": _text(self.commits.last_commit_at),
+                "readings": self.readings(),
+                "lost": self.commits.lost,
+            },
+            "limits": dict(self.limits.hits),
+        }
+
+
+def _text(instant: int | None) -> Any:
+    return None if instant is None else to_utc_text(instant)

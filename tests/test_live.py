@@ -1,0 +1,266 @@
+"""Tests of dsmr_tw.live: the newest values of each meter, never behind what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from dsmr_tw.domain.reading import DAY, SECOND, YEAR_2000, Arrival, Receipt, StoredReading
+from dsmr_tw.interfaces import ILive, Live
+from dsmr_tw.live import LiveValues
+from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.sqlite import SqliteStore
+from tests.arrivals import (
+    METER,
+    MINUTE,
+    NOON,
+    OTHER_GAS_METER,
+    OTHER_METER,
+    QUIET,
+    SECOND_CABLE,
+    devices_only,
+    gas,
+    heard,
+    posted,
+    posted_gas,
+    reading,
+    water,
+)
+
+FIRST = 1
+
+
+class LiveCase(SynchronousTestCase):
+    """Live values of what was stored with ascending ids."""
+
+    def setUp(self) -> None:
+        """Begin before the first reading."""
+        self.live = LiveValues()
+        self._last_id = 0
+
+    def offer(self, *arrivals: Arrival, meter_id: int = FIRST) -> None:
+        """Store arrivals of a meter in one commit."""
+        receipts = []
+        for arrival in arrivals:
+            if arrival.reading is not None:
+                self._last_id += 1
+            receipts.append(Receipt(meter_id, self._last_id if arrival.reading else None, True))
+        self.live.offer(arrivals, receipts)
+
+    def latest(self, meter_id: int = FIRST) -> Live:
+        """The newest values, which there must be."""
+        live = self.live.latest(meter_id)
+        assert live is not None
+        return live
+
+
+class ReadingTests(LiveCase):
+    """The current reading."""
+
+    def test_it_is_what_the_port_asks_for(self) -> None:
+        """The API may ask it for the newest values."""
+        verifyObject(ILive, self.live)
+
+    def test_there_is_nothing_before_the_first_reading(self) -> None:
+        """A meter that is not known has no values, nor has one that only gave gas."""
+        self.assertIsNone(self.live.latest(FIRST))
+        self.offer(devices_only(NOON, gas()))
+        self.assertIsNone(self.live.latest(FIRST))
+
+    def test_the_youngest_reading_is_shown(self) -> None:
+        """The last telegram, with its gas and its tariff."""
+        self.offer(heard(NOON, gas()))
+        self.assertEqual(self.latest(), Live(StoredReading(1, reading(NOON), gas()), QUIET.tariff, gas(), None))
+        self.offer(heard(NOON + SECOND, statistics=evolve(QUIET, tariff=1)))
+        self.assertEqual(self.latest().reading, StoredReading(2, reading(NOON + SECOND)))
+        self.assertEqual(self.latest().tariff, 1)
+
+    def test_a_late_reading_does_not_become_the_current_one(self) -> None:
+        """What lay in a queue is stored and not shown."""
+        self.offer(heard(NOON), heard(NOON - MINUTE, statistics=evolve(QUIET, tariff=1)))
+        self.assertEqual((self.latest().reading.id, self.latest().tariff), (1, QUIET.tariff))
+
+    def test_of_one_instant_the_reading_stored_last_is_shown(self) -> None:
+        """A correction takes the place of what it corrects, also when the first is sent again."""
+        first, second = heard(NOON, delivered_1=1), heard(NOON, delivered_1=2)
+        self.offer(first, second)
+        self.live.offer([first], [Receipt(FIRST, 1, created=False)])
+        self.assertEqual(self.latest().reading, StoredReading(2, reading(NOON, delivered_1=2)))
+
+    def test_a_post_keeps_the_tariff(self) -> None:
+        """A v2 POST does not say which register counts, so the last that was said holds."""
+        self.offer(heard(NOON), posted(NOON + SECOND))
+        self.assertEqual((self.latest().reading.id, self.latest().tariff), (2, QUIET.tariff))
+
+    def test_what_does_not_count_is_not_shown(self) -> None:
+        """A clock before 2000, or more than a day ahead, is no current reading; without a clock of our own, any is."""
+        self.offer(heard(YEAR_2000 - 1, received_at=NOON), heard(NOON + DAY + 1, received_at=NOON))
+        self.assertIsNone(self.live.latest(FIRST))
+        self.offer(heard(NOON + DAY, received_at=NOON))
+        self.assertEqual(self.latest().reading.id, 3)
+        self.offer(heard(NOON + 9 * DAY, received_at=5 * SECOND))
+        self.assertEqual(self.latest().reading.id, 4)
+
+    def test_each_meter_has_its_own(self) -> None:
+        """Two houses on one server do not see each other's values."""
+        self.offer(heard(NOON, gas(NOON, 1)))
+        self.offer(heard(NOON + SECOND, gas(NOON, 2, OTHER_GAS_METER), equipment_id=OTHER_METER), meter_id=2)
+        self.assertEqual((self.latest(1).reading.id, self.latest(1).gas), (1, gas(NOON, 1)))
+        self.assertEqual((self.latest(2).reading.id, self.latest(2).gas), (2, gas(NOON, 2, OTHER_GAS_METER)))
+
+
+class GasTests(LiveCase):
+    """The last two values of the gas meter."""
+
+    def shown(self) -> tuple[object, object]:
+        """The newest gas value and the one before."""
+        return self.latest().gas, self.latest().previous_gas
+
+    def test_a_new_value_follows_the_one_before(self) -> None:
+        """What flows is their difference; a telegram that repeats a value changes nothing."""
+        first, second = gas(NOON - 5 * MINUTE, 1), gas(NOON, 2)
+        for number, value in enumerate((first, first, second, second)):
+            self.offer(heard(NOON + number * SECOND, value))
+        self.assertEqual(self.shown(), (second, first))
+
+    def test_of_two_values_at_one_instant_the_first_counts(self) -> None:
+        """As in the ledger."""
+        self.offer(heard(NOON, gas(NOON, 1)), heard(NOON + SECOND, gas(NOON, 2)))
+        self.assertEqual(self.shown(), (gas(NOON, 1), None))
+
+    def test_a_late_value_is_not_the_newest(self) -> None:
+        """It may be the one before the newest, if it lies between."""
+        self.offer(heard(NOON, gas(NOON, 9)))
+        self.offer(heard(NOON + 1, gas(NOON - 2 * MINUTE, 7)), heard(NOON + 2, gas(NOON - MINUTE, 8)))
+        self.offer(heard(NOON + 3, gas(NOON - 3 * MINUTE, 6)))
+        self.assertEqual(self.shown(), (gas(NOON, 9), gas(NOON - MINUTE, 8)))
+
+    def test_a_new_gas_meter_begins_anew(self) -> None:
+        """Its first position is not subtracted from that of the old one."""
+        self.offer(heard(NOON - MINUTE, gas(NOON - MINUTE, 900)), heard(NOON, gas(NOON, 0, OTHER_GAS_METER)))
+        self.assertEqual(self.shown(), (gas(NOON, 0, OTHER_GAS_METER), None))
+
+    def test_a_late_value_of_the_old_gas_meter_is_not_shown(self) -> None:
+        """History that is brought in does not bring the old gas meter back."""
+        self.offer(heard(NOON, gas(NOON, 5, OTHER_GAS_METER)))
+        self.offer(heard(NOON + SECOND, gas(NOON - DAY, 900)))
+        self.assertEqual(self.shown(), (gas(NOON, 5, OTHER_GAS_METER), None))
+
+    def test_posted_gas_is_that_of_the_gas_meter(self) -> None:
+        """A v2 POST does not name the gas meter, and need not."""
+        self.offer(heard(NOON - MINUTE, gas(NOON - MINUTE, 1)), posted(NOON, posted_gas(NOON, 2)))
+        self.assertEqual(self.shown(), (posted_gas(NOON, 2), gas(NOON - MINUTE, 1)))
+        self.offer(heard(NOON + MINUTE, gas(NOON + MINUTE, 3)))
+        self.assertEqual(self.shown(), (gas(NOON + MINUTE, 3), posted_gas(NOON, 2)))
+
+    def test_the_first_gas_meter_of_a_telegram_is_the_houses(self) -> None:
+        """Water is not gas, and of two gas meters the parser names the living one first."""
+        self.offer(heard(NOON, water(), gas(NOON - MINUTE, 1), gas(NOON, 2, OTHER_GAS_METER)))
+        self.assertEqual(self.shown(), (gas(NOON - MINUTE, 1), None))
+        self.assertEqual(self.latest().reading.gas, gas(NOON - MINUTE, 1))
+
+    def test_gas_that_does_not_count_is_not_shown(self) -> None:
+        """A gas meter whose clock is days ahead does not hide the true values."""
+        self.offer(heard(NOON, gas(NOON, 1)), heard(NOON + SECOND, gas(NOON + 2 * DAY, 2)))
+        self.assertEqual(self.shown(), (gas(NOON, 1), None))
+
+    def test_a_telegram_of_devices_alone_brings_its_gas(self) -> None:
+        """Once the meter is known, gas comes with or without electricity."""
+        self.offer(heard(NOON, gas(NOON - MINUTE, 1)), devices_only(NOON + SECOND, gas(NOON, 2)))
+        self.assertEqual(self.shown(), (gas(NOON, 2), gas(NOON - MINUTE, 1)))
+        self.assertEqual(self.latest().reading.id, 1)
+
+
+STORIES = st.lists(
+    st.tuples(
+        st.integers(-3, 3).map(lambda minutes: NOON + minutes * MINUTE),
+        st.none() | st.tuples(st.integers(-3, 3).map(lambda minutes: NOON + minutes * MINUTE), st.integers(0, 2)),
+        st.integers(0, 1),
+    ),
+    min_size=1,
+    max_size=12,
+)
+"""Telegrams: an instant, perhaps a gas value with its own, and a position that tells telegrams of one instant apart."""
+
+
+class StartTests(LiveCase):
+    """What is stored when the service starts."""
+
+    def store(self) -> SqliteStore:
+        """A store in a file of its own."""
+        store = sqlite_store(Path(self.mktemp()) / "dsmr.sqlite3", "Europe/Amsterdam", maybeDeferred, maybeDeferred)
+        result_of(store.open())
+        # No power is cut here, and the disk need not be waited for.
+        store.database.writer().execute("PRAGMA synchronous = OFF")
+        self.addCleanup(lambda: result_of(store.close()))
+        return store
+
+    def add(self, store: SqliteStore, live: LiveValues, *arrivals: Arrival) -> list[Receipt]:
+        """Store arrivals, and tell of them."""
+        [receipts] = result_of(store.readings.add([arrivals], NOON))
+        live.offer(arrivals, receipts)
+        return receipts
+
+    def loaded(self, store: SqliteStore, meter_id: int = FIRST) -> LiveValues:
+        """What a start finds."""
+        live = LiveValues()
+        result_of(Deferred.fromCoroutine(live.load(store.readings, [meter_id], NOON + DAY)))
+        return live
+
+    def test_a_start_shows_what_was_shown_before(self) -> None:
+        """Nobody sees an empty page after a restart; meters without readings stay empty."""
+        store = self.store()
+        self.add(store, self.live, heard(NOON, gas(NOON - MINUTE, 1)), heard(NOON + SECOND, gas(NOON, 2)))
+        self.assertEqual(self.loaded(store).latest(FIRST), self.live.latest(FIRST))
+        self.assertIsNone(self.loaded(store, 2).latest(2))
+
+    def test_what_came_while_the_start_was_reading_is_kept(self) -> None:
+        """The younger of the two is shown, whichever it is."""
+        store = self.store()
+        self.add(store, LiveValues(), heard(NOON, gas(NOON, 2)))
+        live = LiveValues()
+        self.add(store, live, heard(NOON - MINUTE, gas(NOON - MINUTE, 1)))
+        result_of(Deferred.fromCoroutine(live.load(store.readings, [FIRST], NOON + DAY)))
+        self.assertEqual(live.latest(FIRST), self.loaded(store).latest(FIRST))
+
+        older = self.loaded(store).latest(FIRST)
+        assert older is not None
+        self.add(store, live, heard(NOON + SECOND, gas(NOON + SECOND, 3)))
+        young = LiveValues()
+        self.add(store, young, heard(NOON + MINUTE, gas(NOON + MINUTE, 4)))
+        result_of(Deferred.fromCoroutine(young.load(store.readings, [FIRST], NOON)))
+        latest = young.latest(FIRST)
+        assert latest is not None
+        self.assertEqual((latest.reading.reading.at, latest.gas), (NOON + MINUTE, gas(NOON + MINUTE, 4)))
+        self.assertEqual(latest.previous_gas, gas(NOON, 2))
+
+    @settings(max_examples=100, deadline=None)
+    @given(STORIES)
+    def test_memory_and_store_tell_the_same(self, story: list[tuple[int, tuple[int, int] | None, int]]) -> None:
+        """Whatever came in whatever order, a restart would show just what is shown."""
+        store, live = self.shared_store(), LiveValues()
+        self.serial += 1
+        own = f"{METER}-{self.serial}"
+        first = heard(NOON - DAY, gas(NOON - DAY, 0), received_at=NOON, equipment_id=own, origin=SECOND_CABLE)
+        [receipt] = self.add(store, live, first)
+        for at, value, position in story:
+            devices = [gas(*value)] if value is not None else []
+            self.add(store, live, heard(at, *devices, received_at=NOON, equipment_id=own, delivered_1=position))
+            restarted = self.loaded(store, receipt.meter_id)
+            self.assertEqual(live.latest(receipt.meter_id), restarted.latest(receipt.meter_id))
+
+    serial = 0
+    _store: SqliteStore | None = None
+
+    def shared_store(self) -> SqliteStore:
+        """One store for all examples, with a meter that is heard, so that each example gets a meter of its own."""
+        if self._store is None:
+            self._store = self.store()
+            self.add(self._store, LiveValues(), heard(NOON))
+        return self._store
