@@ -1,0 +1,36 @@
+"""Responsible for gathering the admin commands into ``dsmr``."""
+
+from __future__ import annotations
+
+import click
+
+from dsmr_tw import __version__
+from dsmr_tw.cli.apikey import apikey
+from dsmr_tw.cli.parse import parse
+from dsmr_tw.errors import DsmrError
+
+
+class _Sentences(click.Group):
+    """Shows what went wrong as a sentence, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except DsmrError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dsmr")
+def main() -> None:
+    """Look after a dsmr_tw server, and look into telegrams.
+
+    The server itself is started with `twistd -n dsmr`; the commands here work beside it while it runs.
+    """
+
+
+main.add_command(apikey)
+main.add_command(parse)
+
+if __name__ == "__main__":
+    main(prog_name="dsmr")

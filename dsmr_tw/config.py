@@ -1,0 +1,238 @@
+"""Responsible for the settings: one table of options, read from flags, environment and a TOML file.
+
+A flag ``--commit-interval 5`` is ``DSMR_COMMIT_INTERVAL=5`` in the environment and ``commit-interval = 5`` in the file
+that ``--config`` names; flags win over the environment, and that over the file.
+What can't be is refused before anything starts, in one sentence that names the setting.
+
+Tests: ``tests/test_config.py``; every option is explained in ``docs/settings.md``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import field, frozen
+from cattrs import Converter, transform_error
+from platformdirs import user_data_path
+
+from dsmr_tw import limits
+from dsmr_tw.domain.localtime import MeterZone
+from dsmr_tw.domain.telegram import CrcPolicy
+from dsmr_tw.errors import SettingsError
+
+MOST_DEMO_DAYS: Final = 3660
+PROMISED_SECONDS: Final = 5.0
+"""How long a reading of the line may stay in memory before the promise about the line is weaker than documented."""
+
+
+@frozen
+class Option:
+    """One thing that an operator can set."""
+
+    name: str
+    """As the flag and the file spell it."""
+    help: str
+    value: str | None = None
+    """What stands for the value in a help text; ``None`` for a switch."""
+    repeatable: bool = False
+
+    @property
+    def field(self) -> str:
+        """Its name in ``Settings``."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment. Several values are separated by spaces."""
+        return f"DSMR_{self.field.upper()}"
+
+
+OPTIONS: Final = (
+    Option("device", "A P1 port to read: a path, or tcp:HOST:PORT for one on the network.", "DEVICE", True),
+    Option("baud", "Speed of serial ports: 115200, or 9600 for DSMR 2.2 and 3.0. [115200]", "BAUD"),
+    Option("crc", "What to do about a telegram's checksum: strict, optional or off. [strict]", "POLICY"),
+    Option("demo", "Read a simulated house instead of a device."),
+    Option("demo-days", "First fill this many days of the past with the simulated house. [0]", "DAYS"),
+    Option("demo-seed", "Which simulated house: the same number is always the same house. [1]", "NUMBER"),
+    Option("database", "Where readings are kept. [sqlite:STATE-DIR/dsmr.sqlite3]", "sqlite:PATH"),
+    Option("state-dir", "Where the database and the API key lie. [$STATE_DIRECTORY, or the user's data folder]", "DIR"),
+    Option("commit-interval", "Seconds that readings of a line are gathered before they are written. [1]", "SECONDS"),
+    Option("http", "Where to serve HTTP, as a Twisted endpoint. [tcp:8080:interface=127.0.0.1]", "ENDPOINT", True),
+    Option("enable-api", "Answer the API; without it only /health and the front page are served."),
+    Option("api-timestamps", "Show instants as utc or as local time. [utc]", "utc|local"),
+    Option("cors-origin", "An origin whose web pages may use the API from a browser, or *.", "ORIGIN", True),
+    Option("trusted-proxy", "Address of a reverse proxy whose X-Forwarded headers are believed.", "ADDRESS", True),
+    Option("max-connections", f"HTTP connections at a time. [{limits.CONNECTIONS}]", "NUMBER"),
+    Option("zone", "The time zone that the meters hang in. [Europe/Amsterdam]", "NAME"),
+    Option("config", "Read settings from this TOML file; flags and environment win over it.", "FILE"),
+)
+
+
+def default_state_dir(environment: Mapping[str, str] | None = None) -> Path:
+    """What systemd gave us, else the platform's place for a user's data."""
+    given = (os.environ if environment is None else environment).get("STATE_DIRECTORY")
+    # systemd separates several directories by colons; the first one is ours.
+    return Path(given.split(":")[0]) if given else user_data_path("dsmr_tw", appauthor=False)
+
+
+def _at_least(least: float, words: str) -> Callable[[Any, Any, Any], None]:
+    def check(instance: object, attribute: Any, value: float) -> None:
+        if not least <= value < math.inf:
+            raise ValueError(words)
+
+    return check
+
+
+def _one_of(*allowed: object) -> Callable[[Any, Any, Any], None]:
+    def check(instance: object, attribute: Any, value: object) -> None:
+        if value not in allowed:
+            raise ValueError(f"takes {', '.join(map(str, allowed[:-1]))} or {allowed[-1]}, not {value}")
+
+    return check
+
+
+def _zone_exists(instance: object, attribute: Any, value: str) -> None:
+    try:
+        MeterZone(value)
+    except SettingsError as error:
+        raise ValueError(f"takes the name of a time zone, like Europe/Amsterdam, not {value}") from error
+
+
+def _demo_days_fit(instance: object, attribute: Any, value: int) -> None:
+    if not 0 <= value <= MOST_DEMO_DAYS:
+        raise ValueError(f"takes a number of days from 0 to {MOST_DEMO_DAYS}")
+
+
+@frozen
+class Settings:
+    """Everything an operator can set, checked."""
+
+    device: tuple[str, ...] = ()
+    baud: int = field(default=115200, validator=_one_of(9600, 115200))
+    crc: str = field(default="strict", validator=_one_of(*(policy.value for policy in CrcPolicy)))
+    demo: bool = False
+    demo_days: int = field(default=0, validator=_demo_days_fit)
+    demo_seed: int = 1
+    database: str | None = None
+    state_dir: Path = field(factory=default_state_dir)
+    commit_interval: float = field(default=1.0, validator=_at_least(0, "takes a number of seconds, 0 or more"))
+    http: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
+    enable_api: bool = False
+    api_timestamps: str = field(default="utc", validator=_one_of("utc", "local"))
+    cors_origin: tuple[str, ...] = ()
+    trusted_proxy: tuple[str, ...] = ()
+    max_connections: int = field(default=limits.CONNECTIONS, validator=_at_least(1, "takes a number, 1 or more"))
+    zone: str = field(default="Europe/Amsterdam", validator=_zone_exists)
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return Path(self.database.removeprefix("sqlite:")) if self.database else self.state_dir / "dsmr.sqlite3"
+
+
+def settings_from(flags: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings that hold, from the flags given, the environment and the file that ``config`` names.
+
+    Raises: ``SettingsError`` with one sentence.
+    """
+    environment = os.environ if environment is None else environment
+    given = _from_environment(environment)
+    given.update({name: value for name, value in flags.items() if value is not None})
+    path = given.pop("config", None)
+    merged = {"state_dir": default_state_dir(environment), **(_from_file(Path(str(path))) if path else {}), **given}
+    settings = _structured(merged)
+    _check_together(settings)
+    return settings
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for option in OPTIONS:
+        text = environment.get(option.variable, "").strip()
+        if text:
+            found[option.field] = text.split() if option.repeatable else text
+    return found
+
+
+def _from_file(path: Path) -> dict[str, object]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"--config {path} can't be read: {error}.") from error
+    known = {option.name: option.field for option in OPTIONS if option.name != "config"}
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise SettingsError(f"{path} sets {unknown[0]!r}, which is no option; `twistd dsmr --help` lists them.")
+    return {known[name]: value for name, value in content.items()}
+
+
+def _to_bool(value: object, _: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    try:
+        return words[str(value).lower()]
+    except KeyError:
+        raise ValueError("takes yes or no") from None
+
+
+def _to_texts(value: object, _: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise ValueError("takes a text, or a list of texts")
+
+
+def _to_number(kind: type[int] | type[float], words: str) -> Callable[[Any, object], Any]:
+    def convert(value: Any, _: object) -> Any:
+        try:
+            if isinstance(value, bool) or (kind is int and isinstance(value, float)):
+                raise ValueError
+            return kind(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{words}, not {value}") from None
+
+    return convert
+
+
+_converter = Converter(forbid_extra_keys=True)
+_converter.register_structure_hook(bool, _to_bool)
+_converter.register_structure_hook(int, _to_number(int, "takes a whole number"))
+_converter.register_structure_hook(float, _to_number(float, "takes a number"))
+_converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _to_texts)
+
+
+def _structured(values: Mapping[str, object]) -> Settings:
+    settings: dict[str, Any] = {}
+    for name, value in values.items():
+        # One at a time: the first thing that is wrong is what the operator is told.
+        try:
+            settings[name] = getattr(_converter.structure({name: value}, Settings), name)
+        except Exception as error:
+            raise SettingsError(f"--{name.replace('_', '-')} {_reason(error)}.") from error
+    return Settings(**settings)
+
+
+def _reason(error: Exception) -> str:
+    """The sentence in what cattrs collected."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) if isinstance(error, ValueError) else transform_error(error)[0]
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.demo and settings.device:
+        raise SettingsError("--demo and --device exclude each other: a demo's readings would stand among real ones.")
+    if settings.demo_days and not settings.demo:
+        raise SettingsError("--demo-days fills the past of the simulated house, so it needs --demo.")
+    database = settings.database
+    if database is not None and (not database.startswith("sqlite:") or database == "sqlite:"):
+        # What stands behind the scheme of another database may be a password.
+        scheme, is_url, _ = database.partition("://")
+        raise SettingsError(f"--database takes sqlite:PATH, not {f'{scheme}://…' if is_url else database}.")

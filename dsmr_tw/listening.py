@@ -1,0 +1,93 @@
+"""Responsible for serving on the endpoints that the operator named, and for saying so when one can't be had.
+
+Tests: ``tests/live/test_listening.py``
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from dsmr_tw.errors import SettingsError
+
+
+@define(eq=False)
+class Listening(Service):
+    """One endpoint that is served."""
+
+    description: str
+    """As the operator wrote it: ``tcp:8080:interface=127.0.0.1``."""
+
+    endpoint: IStreamServerEndpoint
+    factory: IProtocolFactory
+    port: IListeningPort | None = field(default=None, init=False)
+    """What was listened on last."""
+    _listening: Deferred[Any] | None = field(default=None, init=False)
+    _log = Logger()
+
+    def privilegedStartService(self) -> None:
+        """Take the port, while the process may still take a low one.
+
+        Raises: ``SettingsError`` when it can't be had.
+        """
+        failures: list[Failure] = []
+        self._listening = listening = self.endpoint.listen(self.factory)
+        listening.addCallbacks(self._listens, failures.append)
+        if failures:
+            failures[0].trap(CannotListenError, OSError)
+            self._listening = None
+            raise SettingsError(
+                f"--http {self.description} can't be served: {failures[0].getErrorMessage()} "
+                f"Choose another port, or stop the program that has it."
+            )
+
+    def startService(self) -> None:
+        """Serve."""
+        super().startService()
+        if self._listening is None:
+            self.privilegedStartService()
+
+    def stopService(self) -> Deferred[None]:
+        """Take no more connections."""
+        super().stopService()
+        if self._listening is None:
+            return succeed(None)
+        listening, self._listening = self._listening, None
+        return listening.addCallback(lambda port: port and port.stopListening()).addCallback(lambda _: None)
+
+    def _listens(self, port: IListeningPort) -> IListeningPort:
+        self.port = port
+        self._log.info("serving HTTP on {address}", address=_words(port))
+        return port
+
+
+def listening(reactor: object, description: str, factory: IProtocolFactory) -> Listening:
+    """The service for a value of ``--http``.
+
+    Raises: ``SettingsError`` when it describes no endpoint.
+    """
+    try:
+        endpoint = serverFromString(reactor, description)
+    except (ValueError, TypeError, LookupError, OSError) as error:
+        raise SettingsError(
+            f"--http {description} is no endpoint ({error}); one looks like tcp:8080 or tcp:8080:interface=127.0.0.1."
+        ) from error
+    return Listening(description, endpoint, factory)
+
+
+def _words(port: IListeningPort) -> str:
+    """A URL where there can be one."""
+    address = port.getHost()
+    host, number = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None or number is None:
+        return str(address)
+    shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{number}/"

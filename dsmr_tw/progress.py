@@ -1,0 +1,40 @@
+"""Responsible for showing a person how far a long work is: a bar on a terminal, a log line at each tenth elsewhere.
+
+Tests: ``tests/test_progress.py``
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TextIO
+
+import click
+from attrs import define, field
+from twisted.logger import Logger
+
+
+@define
+class Progress:
+    """One work of known size."""
+
+    label: str
+    stream: TextIO = field(factory=lambda: sys.stderr)
+    _done: int = field(default=0, init=False)
+    _bar: Any = field(default=None, init=False)
+    _log = Logger()
+
+    def advance(self, steps: int, length: int) -> None:
+        """``steps`` more of ``length`` are done."""
+        before, self._done = self._done, self._done + steps
+        if self.stream.isatty():
+            self._draw(steps, length)
+        elif (tenths := 10 * self._done // length) > 10 * before // length:
+            self._log.info("{label}: {percent} %", label=self.label, percent=10 * tenths)
+
+    def _draw(self, steps: int, length: int) -> None:
+        if self._bar is None:
+            self._bar = click.progressbar(length=length, label=self.label, file=self.stream)
+            self._bar.__enter__()
+        self._bar.update(steps)
+        if self._done >= length:
+            self._bar.__exit__(None, None, None)

@@ -1,0 +1,92 @@
+"""Responsible for the state directory: who may use it, and the file with the owner's first API key.
+
+One server at a time holds it, by a lock that the kernel drops with the process, however it ends.
+
+Tests: ``tests/test_statedir.py``
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define, field
+
+from dsmr_tw.errors import SettingsError, StoreRefused
+
+
+@define
+class StateDir:
+    """A directory that belongs to one server."""
+
+    path: Path
+    _locks: list[int] = field(factory=list, init=False)
+
+    @property
+    def key_file(self) -> Path:
+        """Where the owner finds the first API key."""
+        return self.path / "api.key"
+
+    def prepare(self) -> None:
+        """Make the directory, for its owner only.
+
+        Raises: ``SettingsError``
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"--state-dir {self.path} can't be made: {error.strerror}. Name a directory that you may write to."
+            ) from error
+        if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=True):
+            raise SettingsError(f"--state-dir {self.path} can't be written to. Name a directory that you may write to.")
+
+    def lock(self, path: Path | None = None) -> None:
+        """Hold the directory, or another file beside which nobody else may work, until the process ends.
+
+        Raises: ``StoreRefused`` when another server holds it.
+        """
+        target = self.path / "dsmr.lock" if path is None else path
+        try:
+            lock = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SettingsError(f"{target} can't be written: {error.strerror}.") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise StoreRefused(
+                f"Another server is using {target.parent}. Stop it first, or give this one a --state-dir "
+                f"(and a --database) of its own."
+            ) from error
+        self._locks.append(lock)
+
+    def release(self) -> None:
+        """Let others in."""
+        while self._locks:
+            os.close(self._locks.pop())
+
+    def write_key(self, key: str) -> None:
+        """Keep the owner's key in a file that only the owner reads."""
+        unfinished = self.key_file.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(key + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self.key_file)
+
+    def read_key(self) -> str | None:
+        """The owner's key, if its file is there."""
+        try:
+            return self.key_file.read_text(encoding="utf-8").strip() or None
+        except FileNotFoundError:
+            return None
+
+    def forget_key(self, is_gone: Callable[[str], bool]) -> None:
+        """Remove the owner's file if the key in it is valid no more, or it would come back at the next start."""
+        key = self.read_key()
+        if key is not None and is_gone(key):
+            self.key_file.unlink()

@@ -1,0 +1,249 @@
+"""Responsible for composing the service: a page of constructor calls, and nothing else.
+
+Here, and under ``dsmr_tw.cli``, are the reactor, the environment and the wall clock; everything below is given what it
+needs.
+
+Tests: ``tests/test_tap.py``, ``tests/live/test_twistd.py``
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+from twisted.application.internet import TimerService
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python import usage
+
+from dsmr_tw import __version__
+from dsmr_tw.api.auth import REFRESH_SECONDS, KeyRing
+from dsmr_tw.api.settings import ApiSettings, Proxies
+from dsmr_tw.config import OPTIONS, Settings, settings_from
+from dsmr_tw.datalogger import Datalogger
+from dsmr_tw.demo import DemoMeter
+from dsmr_tw.demopast import DemoPast
+from dsmr_tw.device import parse_device
+from dsmr_tw.domain.localtime import MeterZone
+from dsmr_tw.domain.reading import SECOND, Origin
+from dsmr_tw.domain.telegram import CrcPolicy
+from dsmr_tw.errors import DsmrError, SettingsError
+from dsmr_tw.health import Health
+from dsmr_tw.inorder import InOrder
+from dsmr_tw.interfaces import IStore
+from dsmr_tw.limits import Limits
+from dsmr_tw.listening import listening
+from dsmr_tw.live import LiveValues
+from dsmr_tw.opening import Opening
+from dsmr_tw.printed import PrintedSource
+from dsmr_tw.progress import Progress
+from dsmr_tw.source import TelegramSource, device_source
+from dsmr_tw.statedir import StateDir
+from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.threads import Threads
+from dsmr_tw.web import Web
+
+READERS = 2
+"""Threads that read the database; one more writes it."""
+
+DEMO = Origin("demo")
+
+
+class Options(usage.Options):
+    """The command line of ``twistd dsmr``; what each option means is in ``dsmr_tw.config``."""
+
+    longdesc = (
+        "Reads smart meters on their P1 ports, keeps what they say, and serves it over HTTP. "
+        "Each option can also be an environment variable (--commit-interval is DSMR_COMMIT_INTERVAL), or a line of the "
+        "TOML file that --config names (commit-interval = 5); what is given here wins. "
+        "To try it without a meter: twistd -n dsmr --demo --enable-api"
+    )
+
+    optFlags = [[option.name, None, option.help] for option in OPTIONS if option.value is None]
+    optParameters = [[o.name, None, None, o.help] for o in OPTIONS if o.value is not None and not o.repeatable]
+    settings: Settings
+
+    def __init__(self) -> None:
+        """Make room for the options that may be repeated."""
+        super().__init__()
+        self.repeated: dict[str, list[str]] = {}
+
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        sys.stdout.write(f"dsmr_tw {__version__}\n")
+        raise SystemExit(0)
+
+    def postOptions(self) -> None:
+        """Check the settings as a whole, before anything starts."""
+        flags = {name.replace("-", "_"): value or None for name, value in self.items()}
+        flags |= {name.replace("-", "_"): values for name, values in self.repeated.items()}
+        try:
+            self.settings = settings_from(flags)
+        except SettingsError as error:
+            # Not a UsageError: its sentence would stand below three screens of options.
+            raise SystemExit(f"dsmr: {error}") from error
+
+
+def _repeatable(name: str, help_text: str) -> Callable[[Options, str], None]:
+    def take(options: Options, value: str) -> None:
+        options.repeated.setdefault(name, []).append(value)
+
+    take.__doc__ = f"{help_text} May be repeated."
+    return take
+
+
+for _option in OPTIONS:
+    if _option.repeatable:
+        setattr(Options, f"opt_{_option.field}", _repeatable(_option.name, _option.help))
+
+
+class Server(InOrder):
+    """The whole service; what keeps it from starting is one sentence."""
+
+    def privilegedStartService(self) -> None:
+        """Take the ports."""
+        try:
+            super().privilegedStartService()
+        except DsmrError as error:
+            raise SystemExit(f"dsmr: {error}") from error
+
+
+@frozen
+class Parts:
+    """The composed service, and the parts of it that tests look at."""
+
+    service: MultiService
+    store: IStore
+    datalogger: Datalogger
+    live: LiveValues
+    web: Web
+
+
+def makeService(options: Options) -> IService:
+    """The service that ``twistd dsmr`` and ``dsmr.tac`` run. What can't be is said in one sentence, with status 1."""
+    from twisted.internet import reactor
+
+    try:
+        return build(options.settings, reactor).service
+    except DsmrError as error:
+        raise SystemExit(f"dsmr: {error}") from error
+
+
+def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -> Parts:
+    """Compose the service; ``clock`` is the reactor unless a test says otherwise.
+
+    Raises: ``SettingsError`` or ``StoreRefused``, before anything has started.
+    """
+    clock = reactor if clock is None else clock
+    zone, limits, live = MeterZone(settings.zone), Limits(), LiveValues()
+    state = StateDir(settings.state_dir)
+    writer, readers = Threads(reactor, 1, "store-writer"), Threads(reactor, READERS, "store-reader")
+    _prepare(settings, state)
+    store = sqlite_store(settings.database_path, settings.zone, writer, readers)
+    datalogger = Datalogger(store, clock, zone, limits, settings.commit_interval, (live.offer,))
+    sources = _sources(settings, reactor, clock, datalogger)
+    started_at = int(clock.seconds()) * SECOND
+    health = Health(clock, started_at, store.kind, datalogger.commits, lambda: datalogger.readings, limits, sources)
+    keys = KeyRing(store.keys, clock)
+    web = Web(_api_settings(settings, zone), store, datalogger, live, health, keys, limits, clock)
+    site = web.site(reactor, settings.max_connections)
+
+    service = Server()
+    for part in (
+        Opening(store, state, clock, datalogger, live, keys, (writer, readers)),
+        datalogger,
+        *_fed(settings, clock, datalogger, store, sources),
+        _every(REFRESH_SECONDS, keys.refresh, clock),
+        *(listening(reactor, description, site) for description in settings.http),
+    ):
+        part.setServiceParent(service)
+    return Parts(service, store, datalogger, live, web)
+
+
+def _prepare(settings: Settings, state: StateDir) -> None:
+    """Take the state directory and bring the database up to date, while a failure is still one sentence."""
+    path = settings.database_path
+    state.prepare()
+    state.lock()
+    if path.parent.resolve() != state.path.resolve():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state.lock(path.with_name(f"{path.name}.lock"))
+    # Its connection must not live through the fork of a daemon.
+    store = sqlite_store(path, settings.zone, maybeDeferred, maybeDeferred)
+    try:
+        result_of(store.open())
+    finally:
+        result_of(store.close())
+
+
+def _sources(settings: Settings, reactor: Any, clock: IReactorTime, datalogger: Datalogger) -> list[TelegramSource]:
+    """What is read: the devices, or the demo."""
+    crc = CrcPolicy(settings.crc)
+    if settings.demo:
+        return [
+            PrintedSource(
+                origin=DEMO,
+                clock=clock,
+                on_telegram=datalogger.telegram_received,
+                on_error=datalogger.reject,
+                produce=DemoMeter(settings.demo_seed, datalogger.zone).telegram,
+            )
+        ]
+    return [
+        device_source(
+            parse_device(device),
+            reactor,
+            datalogger.telegram_received,
+            datalogger.reject,
+            crc=crc,
+            baud=settings.baud,
+        )
+        for device in settings.device
+    ]
+
+
+def _fed(
+    settings: Settings, clock: IReactorTime, datalogger: Datalogger, store: IStore, sources: list[TelegramSource]
+) -> list[Service]:
+    """The sources; those of a demo with a past begin when it is filled."""
+    if not settings.demo_days:
+        return [*sources]
+    present = MultiService()
+
+    def begin() -> None:
+        for source in sources:
+            source.setServiceParent(present)
+
+    past = DemoPast(
+        meter=DemoMeter(settings.demo_seed, datalogger.zone),
+        days=settings.demo_days,
+        origin=DEMO,
+        on_telegram=datalogger.telegram_received,
+        waiting=lambda: datalogger.commits.waiting,
+        readings=store.readings,
+        clock=clock,
+        advance=Progress("Filling the past").advance,
+        then=begin,
+    )
+    return [past, present]
+
+
+def _every(seconds: float, function: Callable[[], object], clock: IReactorTime) -> TimerService:
+    """Calls a function that never fails, again and again."""
+    timer = TimerService(seconds, function)
+    timer.clock = clock
+    return timer
+
+
+def _api_settings(settings: Settings, zone: MeterZone) -> ApiSettings:
+    return ApiSettings(
+        enabled=settings.enable_api,
+        local_timestamps=settings.api_timestamps == "local",
+        cors_origin=settings.cors_origin,
+        proxies=Proxies.parse(*settings.trusted_proxy),
+        crc=CrcPolicy(settings.crc),
+        zone=zone,
+    )

@@ -1,0 +1,140 @@
+"""Tests of dsmr_tw.tap: the options of ``twistd dsmr``, and the service that they compose."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from dsmr_tw.config import Settings
+from dsmr_tw.domain.reading import DAY, SECOND, Arrival, Receipt
+from dsmr_tw.errors import SettingsError, StoreRefused
+from dsmr_tw.interfaces import ReadingFilter
+from dsmr_tw.tap import Options, Parts, build
+
+
+def parsed(*arguments: str) -> Settings:
+    """The settings that a command line makes."""
+    options = Options()
+    options.parseOptions(list(arguments))
+    return options.settings
+
+
+class OptionsTests(SynchronousTestCase):
+    """The command line of ``twistd dsmr``."""
+
+    def test_options_may_be_repeated(self) -> None:
+        """Two cables, two ports."""
+        settings = parsed(
+            "--device", "/dev/ttyUSB0", "--device", "tcp:p1.example:2001", "--http", "tcp:1", "--http=tcp:2"
+        )
+        self.assertEqual(settings.device, ("/dev/ttyUSB0", "tcp:p1.example:2001"))
+        self.assertEqual(settings.http, ("tcp:1", "tcp:2"))
+
+    def test_switches(self) -> None:
+        """A switch that is not given is off."""
+        self.assertEqual((parsed("--demo").demo, parsed().demo, parsed("--enable-api").enable_api), (True, False, True))
+
+    def test_what_can_not_be_is_one_sentence(self) -> None:
+        """An impossible setting ends the program before anything starts, in words."""
+        error = self.assertRaises(SystemExit, parsed, "--baud", "300")
+        self.assertEqual(str(error), "dsmr: --baud takes 9600 or 115200, not 300.")
+
+    def test_what_is_no_option_is_said(self) -> None:
+        """A typing error is not passed over."""
+        self.assertRaises(UsageError, parsed, "--bauds", "300")
+
+
+class ComposedTests(TestCase):
+    """The composed service."""
+
+    def setUp(self) -> None:
+        """Settings with a state directory of their own."""
+        self.settings = Settings(
+            state_dir=Path(self.mktemp()).resolve(), http=("tcp:0:interface=127.0.0.1",), enable_api=True
+        )
+
+    def started(self, **changes: Any) -> Parts:
+        """A running service."""
+        parts = build(evolve(self.settings, **changes), reactor)
+        parts.service.privilegedStartService()
+        parts.service.startService()
+        self.addCleanup(lambda: parts.service.running and parts.service.stopService())
+        return parts
+
+    def stored(self, parts: Parts, enough: int) -> Deferred[None]:
+        """Fires when so many readings are stored."""
+        done: Deferred[None] = Deferred()
+
+        def follow(arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:
+            if parts.datalogger.readings >= enough and not done.called:
+                done.callback(None)
+
+        parts.datalogger.followers += (follow,)
+        return done
+
+    async def test_a_demo_has_a_past_and_a_present(self) -> None:
+        """The day before is filled at the start, one telegram in ten seconds, and then the present goes on."""
+        parts = self.started(demo=True, demo_days=1, commit_interval=0.0)
+        await self.stored(parts, 8641)
+        page = await parts.store.readings.page(ReadingFilter(1), False, 0, 1)
+        newest = await parts.store.readings.page(ReadingFilter(1), True, 0, 1)
+        self.assertGreaterEqual(newest.readings[0].reading.at - page.readings[0].reading.at, DAY)
+        live = parts.live.latest(1)
+        assert live is not None
+        self.assertEqual(live.reading.reading, newest.readings[0].reading)
+
+    async def test_a_past_is_filled_once(self) -> None:
+        """A demo that is started again goes on where it was."""
+        first = self.started(demo=True, demo_days=1, commit_interval=0.0)
+        await self.stored(first, 8640)
+        await first.service.stopService()
+        again = self.started(demo=True, demo_days=1, commit_interval=0.0)
+        await self.stored(again, again.datalogger.readings + 1)
+        self.assertLess(again.datalogger.commits.waiting, 10)
+        total = await again.store.readings.page(ReadingFilter(1), False, 0, 0)
+        self.assertLess(total.count, 8640 + 200)
+
+    async def test_a_second_server_is_kept_out(self) -> None:
+        """Two servers never share a state directory."""
+        parts = self.started()
+        self.assertRaisesRegex(StoreRefused, "Another server is using", build, self.settings, reactor)
+        await parts.service.stopService()
+        again = self.started()
+        self.assertEqual(again.store.kind, "sqlite")
+
+    def test_an_endpoint_that_is_none(self) -> None:
+        """Refused before anything starts."""
+        settings = evolve(self.settings, http=("bogus:1",))
+        self.assertRaisesRegex(SettingsError, "--http bogus:1 is no endpoint", build, settings, reactor)
+
+    def test_a_port_that_is_taken(self) -> None:
+        """Said in one sentence, with the port."""
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        where = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        parts = build(evolve(self.settings, http=(where,)), reactor)
+        error = self.assertRaises(SystemExit, parts.service.privilegedStartService)
+        self.assertIn(f"--http {where} can't be served", str(error))
+
+    async def test_values_of_the_last_run_are_there_at_once(self) -> None:
+        """After a restart the newest values are in memory before any telegram comes."""
+        first = self.started(demo=True, commit_interval=0.0)
+        await self.stored(first, 1)
+        known = first.live.latest(1)
+        await first.service.stopService()
+        again = self.started()
+        opening = next(iter(again.service.services))
+        await opening.opened
+        live = again.live.latest(1)
+        assert live is not None
+        assert known is not None
+        self.assertGreaterEqual(live.reading.reading.at, known.reading.reading.at)
+        self.assertLess(live.reading.reading.at - known.reading.reading.at, 60 * SECOND)
