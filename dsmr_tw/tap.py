@@ -3,7 +3,7 @@
 Here, and under ``dsmr_tw.cli``, are the reactor, the environment and the wall clock; everything below is given what it
 needs.
 
-Tests: ``tests/test_tap.py``, ``tests/live/test_twistd.py``
+Tests: ``tests/test_tap.py``, ``tests/live/test_first_light.py``
 """
 
 from __future__ import annotations

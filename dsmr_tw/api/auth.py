@@ -1,0 +1,139 @@
+"""Responsible for knowing who asks: API keys, in ``X-AUTHKEY`` or ``Authorization: Token``.
+
+A key is looked up by its SHA-256, so the time that takes tells nothing about any key; the comparison that follows takes
+the same time for every digest.
+Keys made beside the running server are noticed within a second of their first use, and removed ones at the next
+``refresh``, which the composition asks for every ``REFRESH_SECONDS``.
+
+Tests: ``tests/api/test_auth.py``
+"""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+from typing import Final
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web.server import Request
+
+from dsmr_tw.api.problems import forbidden
+from dsmr_tw.domain.reading import Origin
+from dsmr_tw.errors import StoreUnavailable
+from dsmr_tw.interfaces import SCOPES, ApiKey, IKeys
+
+REFRESH_SECONDS: Final = 2
+"""How often the keys should be read again."""
+
+ASK_AGAIN_SECONDS: Final = 1
+"""An unknown key makes the ring read the store's keys, but not more often than this."""
+
+
+def _digest(key: bytes) -> bytes:
+    """What is stored of a key."""
+    return sha256(key).digest()
+
+
+@define
+class KeyRing:
+    """The valid keys, in memory."""
+
+    keys: IKeys
+    clock: IReactorTime
+    _by_digest: dict[bytes, ApiKey] | None = field(default=None, init=False, repr=False)
+    """``None`` until they were read once."""
+    _reading: Deferred[None] | None = field(default=None, init=False, repr=False)
+    """Fires, with ``None`` in any case, when the reading under way is over."""
+    _asked_at: float | None = field(default=None, init=False)
+    """By the clock: when the store was last asked about an unknown key."""
+    _failing: bool = field(default=False, init=False)
+    _log = Logger()
+
+    def refresh(self) -> Deferred[None]:
+        """Read the keys anew, unless that is under way already.
+
+        Fires with: ``None`` afterwards, always: while the store gives no keys, those known stay valid.
+        """
+        reading = self._reading
+        if reading is None:
+            # Kept before the reading begins, since it may be over before it returns.
+            reading = self._reading = Deferred()
+            Deferred.fromCoroutine(self._read(reading))
+        seen: Deferred[None] = Deferred()
+        reading.addCallback(lambda _: seen.callback(None))
+        return seen
+
+    def known(self, request: Request) -> ApiKey | None:
+        """The valid key that a request shows, without asking the store."""
+        if self._by_digest is not None:
+            for shown in _shown_keys(request):
+                digest = _digest(shown)
+                key = self._by_digest.get(digest)
+                if key is not None and hmac.compare_digest(key.digest, digest):
+                    return key
+        return None
+
+    async def admit(self, request: Request) -> ApiKey:
+        """The valid key that a request shows; asks the store about one that nobody knows.
+
+        Raises: ``Problem`` 403 when there is none; ``StoreUnavailable`` while no key could be read at all.
+        """
+        key = self.known(request)
+        if key is None and _shown_keys(request):
+            await self._ask()
+            key = self.known(request)
+            if self._by_digest is None:
+                raise StoreUnavailable("the API keys were never read")
+        if key is None:
+            raise forbidden("Invalid auth key")
+        return key
+
+    async def _ask(self) -> None:
+        """Read the keys anew for the sake of one, unless that was done for another a moment ago."""
+        if self._reading is None:
+            now = self.clock.seconds()
+            if self._asked_at is not None and now - self._asked_at < ASK_AGAIN_SECONDS:
+                return
+            self._asked_at = now
+        await self.refresh()
+
+    async def _read(self, reading: Deferred[None]) -> None:
+        try:
+            self._by_digest = {key.digest: key for key in await self.keys.all()}
+            self._failing = False
+        except StoreUnavailable as error:
+            if not self._failing:
+                self._log.error("the API keys can't be read, those known stay valid: {error}", error=str(error))
+            self._failing = True
+        except Exception:
+            self._log.failure("the API keys can't be read, those known stay valid")
+        self._reading = None
+        reading.callback(None)
+
+
+def check_scope(key: ApiKey, needed: str) -> None:
+    """Make sure that the key may do what needs this scope.
+
+    Raises: ``Problem`` 403 naming the scope.
+    """
+    if SCOPES.index(key.scope) < SCOPES.index(needed):
+        raise forbidden(f"This needs a key of scope {needed}; the scope of this key is {key.scope}.")
+
+
+def _shown_keys(request: Request) -> list[bytes]:
+    """All that the request offers as a key: clients may send either header, or both."""
+    headers = request.requestHeaders
+    shown = list(headers.getRawHeaders(b"X-Authkey", ()))
+    for value in headers.getRawHeaders(b"Authorization", ()):
+        scheme, _, token = value.partition(b" ")
+        if scheme.lower() == b"token":
+            shown.append(token.strip())
+    return [key for key in shown if key]
+
+
+def origin_of(key: ApiKey) -> Origin:
+    """What is sent with this key comes from here."""
+    return Origin(f"key {key.id}", key.meter_id)

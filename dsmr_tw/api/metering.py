@@ -1,0 +1,62 @@
+"""Responsible for finding the meter that a request is about.
+
+Tests: ``tests/api/test_v2.py``
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
+
+from dsmr_tw.api.problems import bad_fields, forbidden
+from dsmr_tw.interfaces import ApiKey, IMeters, Meter
+
+KNOWN_SECONDS: Final = 2
+"""How long the list of meters is taken to be as it was: they are asked about with every request, and hardly change."""
+
+
+@define
+class MeterBook:
+    """The meters, in memory."""
+
+    meters: IMeters
+    clock: IReactorTime
+    _known: list[Meter] = field(factory=list, init=False, repr=False)
+    _known_until: float = field(default=0.0, init=False)
+
+    async def wanted(self, key: ApiKey, wanted: str) -> Meter:
+        """The meter with this id or name; when none is named, that of the key, else the first.
+
+        Raises: ``Problem`` 400 when there is none; 403 when the key is for another.
+        """
+        if key.meter_id is None and not wanted:
+            return (await self._all())[0]
+        found = await self._find(wanted or str(key.meter_id))
+        if found is None:
+            raise bad_fields({"meter": ["There is no such meter."]})
+        if key.meter_id not in (None, found.id):
+            raise forbidden("This key is for another meter.")
+        return found
+
+    async def listed(self, key: ApiKey) -> list[Meter]:
+        """The meters that a key may see, as they are now."""
+        meters = await self.meters.all()
+        return [meter for meter in meters if key.meter_id in (None, meter.id)]
+
+    async def _find(self, wanted: str) -> Meter | None:
+        """By id, else by name; one that is not known may be new."""
+        return _named(wanted, await self._all()) or _named(wanted, await self._all(anew=True))
+
+    async def _all(self, anew: bool = False) -> list[Meter]:
+        now = self.clock.seconds()
+        if anew or now >= self._known_until or not self._known:
+            self._known, self._known_until = await self.meters.all(), now + KNOWN_SECONDS
+        return self._known
+
+
+def _named(wanted: str, meters: list[Meter]) -> Meter | None:
+    by_id = (meter for meter in meters if str(meter.id) == wanted)
+    by_name = (meter for meter in meters if meter.name == wanted)
+    return next(by_id, None) or next(by_name, None)

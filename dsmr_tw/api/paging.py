@@ -1,0 +1,192 @@
+"""Responsible for lists: the parameters that choose a page, the links to its neighbours, and its bytes.
+
+Tests: ``tests/api/test_paging.py``
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.server import Request
+
+from dsmr_tw.api import shapes
+from dsmr_tw.api.answers import to_json
+from dsmr_tw.api.fields import instant
+from dsmr_tw.api.problems import bad_fields
+from dsmr_tw.api.settings import Proxies
+from dsmr_tw.domain.localtime import MeterZone
+from dsmr_tw.limits import PAGE_ROWS, Limits
+
+DEFAULT_LIMIT: Final = 25
+
+SLICE: Final = 100
+"""Rows that are made JSON in one turn of the reactor: one or two milliseconds on a desktop, twenty on a small Pi."""
+
+BIG_PAGES: Final = 2
+"""Pages of more than a slice that may be in the making at a time, for the memory that they take."""
+
+BAD_INSTANT: Final = "Enter a valid date/time."
+
+T = TypeVar("T")
+
+
+@frozen
+class Query:
+    """The parameters of a request's URL."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, request: Request) -> Query:
+        """The parameters of this request."""
+        _, _, text = request.uri.partition(b"?")
+        return cls(tuple(parse_qsl(text.decode("latin-1"), keep_blank_values=True)))
+
+    def get(self, name: str) -> str:
+        """The last value of a parameter; blank when it is absent."""
+        return next((value for other, value in reversed(self.pairs) if other == name), "")
+
+    def changed(self, **changes: int | None) -> str:
+        """All parameters sorted by name, with some of them set or (``None``) left out, form-encoded."""
+        kept = [(name, value) for name, value in self.pairs if name not in changes]
+        added = [(name, str(value)) for name, value in changes.items() if value is not None]
+        return urlencode(sorted(kept + added, key=lambda pair: pair[0]))
+
+
+@frozen
+class Span:
+    """The instants that a list is limited to, both included; ``None``: open."""
+
+    start: int | None
+    end: int | None
+
+
+def span(query: Query, name: str, zone: MeterZone) -> Span:
+    """The span that ``name__gte``, ``name__lte`` and ``name`` leave.
+
+    Raises: ``Problem`` 400 naming each that is no date or time.
+    """
+    starts: list[int] = []
+    ends: list[int] = []
+    errors: dict[str, list[str]] = {}
+    for parameter, bounds in ((f"{name}__gte", [starts]), (f"{name}__lte", [ends]), (name, [starts, ends])):
+        text = query.get(parameter)
+        if not text.strip():
+            continue
+        try:
+            at = instant(text, zone)
+        except ValueError:
+            errors[parameter] = [BAD_INSTANT]
+        else:
+            for bound in bounds:
+                bound.append(at)
+    if errors:
+        raise bad_fields(errors)
+    return Span(max(starts, default=None), min(ends, default=None))
+
+
+@frozen
+class Window:
+    """Which rows of a list were asked for."""
+
+    limit: int
+    offset: int
+
+    @classmethod
+    def of(cls, query: Query, limits: Limits) -> Window:
+        """What cannot be is as good as not said; too much is what there may be at most."""
+        limit = _whole(query.get("limit"))
+        if limit > PAGE_ROWS:
+            limits.hit("page_rows")
+        return cls(min(limit, PAGE_ROWS) or DEFAULT_LIMIT, _whole(query.get("offset")))
+
+    def links(self, url: str, query: Query, count: int) -> tuple[str | None, str | None]:
+        """The URLs of the next and the previous page; ``None`` where there is none."""
+        following, previous = None, None
+        if self.offset + self.limit < count:
+            following = f"{url}?{query.changed(limit=self.limit, offset=self.offset + self.limit)}"
+        if self.offset > 0:
+            before = self.offset - self.limit
+            previous = f"{url}?{query.changed(limit=self.limit, offset=before if before > 0 else None)}"
+        return following, previous
+
+
+@define
+class PageMaker:
+    """Makes pages without keeping the reactor from its other work for long, nor many big ones at a time."""
+
+    clock: IReactorTime
+    _big: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(BIG_PAGES), init=False)
+
+    async def in_turn(self, window: Window, make: Callable[[], Coroutine[Deferred[Any], Any, bytes]]) -> bytes:
+        """Read and make a page; a big one perhaps only when another is done."""
+        if window.limit <= SLICE:
+            return await make()
+        page: bytes = await self._big.run(lambda: Deferred.fromCoroutine(make()))
+        return page
+
+    async def json(
+        self, count: int, links: tuple[str | None, str | None], rows: list[T], shape: Callable[[T], shapes.Json]
+    ) -> bytes:
+        """The page as JSON; ``rows`` is empty afterwards, so that they are not kept beside what is made of them."""
+        parts: list[bytes] = []
+        while rows:
+            if parts:
+                await _next_turn(self.clock)
+            parts.append(b",".join(to_json(shape(row)) for row in rows[:SLICE]))
+            del rows[:SLICE]
+        head = to_json(shapes.page(count, *links)).removesuffix(b"}")
+        return b'%s,"%s":[%s]}' % (head, shapes.RESULTS.encode(), b",".join(parts))
+
+
+def url_of(request: Request, proxies: Proxies) -> str:
+    """The URL that the client asked for, without its parameters.
+
+    How the client reached a reverse proxy is taken from the proxy's word, if the proxy is a trusted one.
+    """
+    scheme = "https" if request.isSecure() else "http"
+    host = request.getHeader("Host") or ""
+    if (getattr(request.getClientAddress(), "host", None) or "") in proxies:
+        forwarded = _first(request, "X-Forwarded-Proto").lower()
+        scheme = forwarded if forwarded in ("http", "https") else scheme
+        forwarded = _first(request, "X-Forwarded-Host")
+        host = forwarded if is_host(forwarded) else host
+    if not host:
+        here = request.getHost()
+        host = f"{getattr(here, 'host', 'localhost')}:{getattr(here, 'port', 80)}"
+    return f"{scheme}://{host}{request.path.decode('latin-1')}"
+
+
+def is_host(text: str) -> bool:
+    """Whether a ``Host`` header is a name or an address, perhaps with a port."""
+    return _HOST.fullmatch(text) is not None
+
+
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?")
+
+
+def _first(request: Request, name: str) -> str:
+    """The first of a header's values: that of the proxy nearest to the client."""
+    return (request.getHeader(name) or "").partition(",")[0].strip()
+
+
+def _whole(text: str) -> int:
+    """A number of rows; 0 for anything else."""
+    return int(text) if _WHOLE.fullmatch(text) else 0
+
+
+_WHOLE: Final = re.compile(r"\s*\+?[0-9]{1,1000}\s*")
+
+
+def _next_turn(clock: IReactorTime) -> Deferred[None]:
+    """Let the reactor look after its other work first."""
+    turn: Deferred[None] = Deferred()
+    clock.callLater(0, turn.callback, None)
+    return turn

@@ -1,0 +1,70 @@
+"""Responsible for what the operator chose about the API.
+
+Tests: ``tests/api/test_settings.py``
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from dsmr_tw.domain.localtime import MeterZone, meter_zone
+from dsmr_tw.domain.telegram import CrcPolicy
+from dsmr_tw.errors import SettingsError
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+@frozen
+class Proxies:
+    """The reverse proxies whose word about the client is taken."""
+
+    networks: tuple[Network, ...] = ()
+
+    @classmethod
+    def parse(cls, *texts: str) -> Proxies:
+        """Proxies from addresses (``"192.0.2.1"``) and networks (``"2001:db8::/64"``).
+
+        Raises: ``SettingsError`` naming the one that is neither.
+        """
+        try:
+            return cls(tuple(ip_network(text.strip()) for text in texts))
+        except ValueError as error:
+            raise SettingsError(f"trusted-proxy: {error}; it should look like 127.0.0.1 or 10.0.0.0/8") from error
+
+    def __contains__(self, address: str) -> bool:
+        """Whether a request from this address comes through one of the proxies."""
+        if not self.networks:
+            return False
+        try:
+            # A link-local IPv6 address names its interface: fe80::1%eth0.
+            here = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(here, "ipv4_mapped", None)
+        return any((mapped or here) in network for network in self.networks)
+
+
+@frozen
+class ApiSettings:
+    """How the API behaves."""
+
+    enabled: bool = False
+    """Whether it answers anything but "API is disabled"."""
+
+    local_timestamps: bool = False
+    """Whether instants are shown in the meter's zone with its offset; else in UTC with ``Z``."""
+
+    cors_origin: tuple[str, ...] = ()
+    """Whose web pages may use the API in a browser: ``"https://dash.example"``, or ``"*"`` for anybody's."""
+
+    proxies: Proxies = field(factory=Proxies)
+    """Who may say how the client reached us: ``X-Forwarded-Proto`` and ``-Host``."""
+
+    crc: CrcPolicy = CrcPolicy.STRICT
+    """How far posted telegrams are trusted."""
+
+    zone: MeterZone = field(factory=lambda: meter_zone("Europe/Amsterdam"))
+    """The zone of telegrams whose meter is not known before they are stored."""

@@ -1,0 +1,1 @@
+"""The pages for people: what the service has to say, as HTML."""

@@ -1,0 +1,160 @@
+"""Responsible for the front door: which part answers a request, and what stands at the door itself.
+
+    /api/v1/…   dsmr_tw/api/v1.py          /health   how the service is, for machines; no key
+    /api/v2/…   dsmr_tw/api/v2.py          /         the same for people, and where to go
+
+Before any of them a request that names an impossible host is refused, and a browser that asks whether another origin's
+page may use the API gets its answer.
+
+Tests: ``tests/test_web.py``
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from attrs import define
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+from dsmr_tw.api import problems
+from dsmr_tw.api.answers import bytes_answer, json_answer, text_answer
+from dsmr_tw.api.auth import KeyRing
+from dsmr_tw.api.gate import Gate
+from dsmr_tw.api.metering import MeterBook
+from dsmr_tw.api.paging import is_host
+from dsmr_tw.api.problems import not_allowed
+from dsmr_tw.api.settings import ApiSettings
+from dsmr_tw.api.v1 import ApiV1
+from dsmr_tw.api.v2 import ApiV2
+from dsmr_tw.dashboard.pages import POLICY, front_page
+from dsmr_tw.httpserver import BoundedSite, Connections
+from dsmr_tw.interfaces import IHealth, IIntake, ILive, IStore
+from dsmr_tw.limits import CONNECTIONS, Limits
+
+PREFLIGHT_SECONDS: Final = 600
+"""How long a browser may remember our answer about another origin."""
+
+
+@define
+class Web:
+    """Everything that is served over HTTP."""
+
+    settings: ApiSettings
+    store: IStore
+    intake: IIntake
+    live: ILive
+    health: IHealth
+    keys: KeyRing
+    limits: Limits
+    clock: IReactorTime
+
+    app = Klein()
+    app.url_map.merge_slashes = False
+    problems.register(app, problems.as_json)
+
+    def resource(self) -> Resource:
+        """The root of the site."""
+        meters = MeterBook(self.store.meters, self.clock)
+        gate = Gate(self.keys, self.settings)
+        v1 = ApiV1(self.intake, self.keys, meters, self.clock, self.settings)
+        v2 = ApiV2(self.store, self.intake, self.live, self.health, gate, meters, self.clock, self.limits)
+        return FrontDoor(self.settings, v1.app.resource(), v2.app.resource(), self.app.resource())
+
+    def site(self, reactor: IReactorTime, connections: int = CONNECTIONS) -> BoundedSite:
+        """The site, which keeps its bounds by ``reactor``'s time."""
+        return BoundedSite(
+            self.resource(),
+            reactor,
+            Connections(self.limits, total=connections, is_proxy=self.settings.proxies.__contains__),
+        )
+
+    @app.route("/health")
+    def show_health(self, request: Request) -> bytes:
+        """How the service is: 503 when a person should look at it."""
+        _only_get(request)
+        report = self.health.report()
+        well = report["status"] == "ok"
+        return json_answer(request, report, HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @app.route("/")
+    async def show_front_page(self, request: Request) -> bytes:
+        """The same for people."""
+        _only_get(request)
+        page = await front_page(self.health.report(), self.settings.enabled)
+        request.setHeader("Content-Security-Policy", POLICY)
+        request.setHeader("Referrer-Policy", "no-referrer")
+        return bytes_answer(request, page, b"text/html; charset=utf-8")
+
+
+class FrontDoor(Resource):
+    """Sends each request to the part that answers it."""
+
+    isLeaf = True
+
+    def __init__(self, settings: ApiSettings, v1: KleinResource, v2: KleinResource, own: KleinResource) -> None:
+        """``own`` answers whatever is not of the API."""
+        super().__init__()
+        self._origins = settings.cors_origin
+        self._v1 = v1
+        self._v2 = v2
+        self._own = own
+
+    def render(self, request: Request) -> int | bytes:
+        """Let the right part answer."""
+        # Which version of what serves is nobody's business.
+        request.responseHeaders.removeHeader(b"Server")
+        request.responseHeaders.setRawHeaders(b"X-Content-Type-Options", [b"nosniff"])
+        path = request.path
+        if not _is_sound(request):
+            return json_answer(request, {"detail": "Impossible path or host."}, HTTPStatus.BAD_REQUEST)
+        if self._origins and path.startswith(b"/api/") and self._welcomes(request) and _is_preflight(request):
+            return self._answer_preflight(request)
+        if path.startswith(b"/api/v1/"):
+            part = self._v1
+        elif path.startswith(b"/api/v2/"):
+            part = self._v2
+        else:
+            part = self._own
+        return part.render(request)  # type: ignore[return-value]  # NOT_DONE_YET, as Klein does it
+
+    def _welcomes(self, request: Request) -> bool:
+        """Whether pages of the origin that the browser names may use the API; if so, the browser is told."""
+        origin = request.getHeader("Origin")
+        request.responseHeaders.addRawHeader("Vary", "Origin")
+        if origin is None or not {origin, "*"}.intersection(self._origins):
+            return False
+        request.setHeader("Access-Control-Allow-Origin", origin)
+        request.setHeader("Access-Control-Expose-Headers", "Allow, Retry-After, X-Dsmr-Batch")
+        return True
+
+    def _answer_preflight(self, request: Request) -> bytes:
+        """Tell the browser what such a page may do."""
+        request.setHeader("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")
+        request.setHeader("Access-Control-Allow-Headers", "Authorization, Content-Type, X-AUTHKEY, X-Received-At")
+        request.setHeader("Access-Control-Max-Age", str(PREFLIGHT_SECONDS))
+        return text_answer(request, "", HTTPStatus.NO_CONTENT)
+
+
+def _only_get(request: Request) -> None:
+    if request.method not in (b"GET", b"HEAD"):
+        raise not_allowed(request.method.decode("ascii"), "GET, HEAD")
+
+
+def _is_preflight(request: Request) -> bool:
+    """Whether the browser asks on behalf of a page, before the page's own request."""
+    return request.method == b"OPTIONS" and request.getHeader("Access-Control-Request-Method") is not None
+
+
+def _is_sound(request: Request) -> bool:
+    """Whether Klein can look for the route: a path that is text, and a host that can be one."""
+    host = request.getHeader(b"Host")
+    try:
+        b"".join(request.postpath or ()).decode("utf-8")
+        return host is None or is_host(host.decode("ascii"))
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,271 @@
+"""The recordings of the original, sent to the service that ``twistd dsmr`` runs.
+
+Requests go over a real socket to what ``dsmr_tw.tap.build`` composes, its clock frozen at the time of the recording.
+What is answered otherwise stands in ``docs/differences.md``, which this test reads: a difference that is not in its
+table fails, and so does a row of the table that is no difference any more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+from urllib.parse import urlencode
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from dsmr_tw.config import Settings
+from dsmr_tw.domain.reading import SECOND
+from dsmr_tw.opening import Opening
+from dsmr_tw.tap import Parts, build
+from tests.arrivals import NOON
+from tests.serving import READINGS, Answer, answer_of, request_bytes
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "golden"
+CASES: list[dict[str, Any]] = json.loads((GOLDEN / "cases.json").read_text("utf-8"))
+STORED: list[dict[str, Any]] = json.loads((GOLDEN / "readings.json").read_text("utf-8"))
+
+KEY = "ORACLE-KEY-0123456789"
+HOST = "golden.example"
+STATISTICS = "/api/v2/datalogger/meter-statistics"
+
+LATER = [
+    f"{name}_l{n}" for name in ("phase_currently_returned", "phase_voltage", "phase_power_current") for n in (1, 2, 3)
+]
+"""The fields that later versions put behind those of the recording."""
+
+ROW = re.compile(r"^\| (`.+`) \| (\d+) \| (\d+) \|", re.MULTILINE)
+
+
+def table() -> list[tuple[str, str, str]]:
+    """The rows of the page's table: cases, the status that was recorded, and ours."""
+    return ROW.findall((ROOT / "docs" / "differences.md").read_text("utf-8"))
+
+
+def differences() -> dict[str, tuple[int, int]]:
+    """The cases of the page's table: the status that was recorded, and ours."""
+    return {
+        name: (int(theirs), int(ours)) for cases, theirs, ours in table() for name in re.findall("`([^`]+)`", cases)
+    }
+
+
+class OneAnswer(Protocol):
+    """Sends a request, and has its answer when the server hangs up."""
+
+    transport: Any
+
+    def __init__(self, request: bytes) -> None:
+        self.request = request
+        self.received = b""
+        self.done: Deferred[bytes] = Deferred()
+
+    def connectionMade(self) -> None:
+        """Send the request."""
+        self.transport.write(self.request)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take a piece of the answer."""
+        self.received += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The answer is whole."""
+        self.done.callback(self.received)
+
+
+class GoldenTests(TestCase):
+    """Each group of recordings, in its order: cases build upon those before them."""
+
+    timeout = 300
+
+    def setUp(self) -> None:
+        """The service is not there yet; the cases begin with a reset."""
+        self.folder = Path(mkdtemp(prefix="dsmr"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.parts: Parts | None = None
+        self.addCleanup(self.stop)
+
+    async def start(self, enabled: bool) -> None:
+        """Run the service on what is stored."""
+        await self.stop()
+        state = self.folder / "state"
+        if not state.exists():
+            state.mkdir(mode=0o700)
+            # The owner's key is there already: it is taken as it is.
+            (state / "api.key").write_text(KEY)
+        clock = Clock()
+        clock.advance(NOON / SECOND)
+        socket = self.folder / "http.sock"
+        settings = Settings(state_dir=state, enable_api=enabled, http=(f"unix:{socket}:lockfile=0",))
+        self.parts = build(settings, reactor, clock)
+        self.parts.service.privilegedStartService()
+        self.parts.service.startService()
+        [opening] = [part for part in self.parts.service if isinstance(part, Opening)]
+        assert opening.opened is not None
+        await opening.opened
+        self.endpoint = UNIXClientEndpoint(reactor, str(socket))
+
+    async def stop(self) -> None:
+        """Stop the service, if it runs."""
+        if self.parts is not None:
+            parts, self.parts = self.parts, None
+            await parts.service.stopService()
+
+    async def reset(self) -> None:
+        """Run the service on an empty database."""
+        await self.stop()
+        shutil.rmtree(self.folder / "state", ignore_errors=True)
+        await self.start(enabled=True)
+
+    async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+        """One request on a connection of its own."""
+        named = {"Host": HOST, "Connection": "close", **{n.replace("_", "-"): value for n, value in headers.items()}}
+        connection = OneAnswer(request_bytes(method, path, named, body))
+        await connectProtocol(self.endpoint, connection)
+        return answer_of(await connection.done, method)
+
+    async def prepare(self, steps: list[str]) -> None:
+        """Do what comes before a case."""
+        for step in steps:
+            if step == "reset":
+                await self.reset()
+            elif step == "readings":
+                for row in STORED:
+                    body = json.dumps({name: value for name, value in row.items() if name != "id"}).encode()
+                    answer = await self.send("POST", READINGS, body, X_AUTHKEY=KEY, Content_Type="application/json")
+                    self.assertEqual(answer.status, 201)
+            else:
+                await self.start(enabled=step == "enable")
+
+    async def run_case(self, case: dict[str, Any]) -> tuple[int, list[str]]:
+        """The status of our answer, and in what it differs from the recorded one."""
+        await self.prepare(case.get("setup", []))
+        method, path, body, headers = sent(case["request"])
+        answer = await self.send(method, path, body, **headers)
+        found = list(answer_differs(case, answer))
+        if "statistics" in case["expect"]:
+            statistics = await self.send("GET", STATISTICS, X_AUTHKEY=KEY)
+            # While the API is off it says nothing about that either.
+            if statistics.status == 200:
+                found += statistics_differ(case["expect"]["statistics"], statistics.json)
+        return answer.status, found
+
+    async def run_group(self, group: str) -> None:
+        """Run all cases of a group; fail with everything that is not as the page says."""
+        await self.reset()
+        listed, wrong = differences(), []
+        for case in CASES:
+            name, recorded = case["id"], case["expect"]["status"]
+            if name.startswith(f"{group}/"):
+                status, found = await self.run_case(case)
+                if name not in listed and found:
+                    wrong.append(f"{name} is not in docs/differences.md, but: {'; '.join(found)}")
+                elif name in listed and not (found and listed[name] == (recorded, status)):
+                    wrong.append(
+                        f"{name} is in docs/differences.md with {listed[name]}, not {recorded, status}, {found}"
+                    )
+        if wrong:
+            self.fail("\n" + "\n".join(wrong))
+
+    async def test_v1(self) -> None:
+        """Telegrams are answered as recorded."""
+        await self.run_group("v1")
+
+    async def test_v1_values(self) -> None:
+        """Telegrams' values are stored as recorded."""
+        await self.run_group("v1map")
+
+    async def test_v2_post(self) -> None:
+        """Submitted readings are answered as recorded."""
+        await self.run_group("v2post")
+
+    async def test_v2_get(self) -> None:
+        """Lists of readings are as recorded."""
+        await self.run_group("v2get")
+
+    async def test_routes(self) -> None:
+        """Methods and paths are answered as recorded."""
+        await self.run_group("routes")
+
+    def test_the_table_names_cases(self) -> None:
+        """The page's table is about recordings that there are, and each once."""
+        named = re.findall("`([^`]+)`", "".join(cases for cases, _, _ in table()))
+        self.assertEqual(sorted(named), sorted(set(named) & {case["id"] for case in CASES}))
+
+
+def sent(request: dict[str, Any]) -> tuple[str, str, bytes, dict[str, str]]:
+    """Method, path, body and headers of a recorded request."""
+    headers = {name: value.replace("{KEY}", KEY) for name, value in request.get("headers", {}).items()}
+    shown = {"token": {"Authorization": f"Token {KEY}"}, "none": {}, "wrong": {"X-AUTHKEY": "wrong"}}
+    headers |= shown.get(request.get("auth", ""), {"X-AUTHKEY": KEY})
+    body = request.get("body", "").encode()
+    if "form" in request or "form_raw" in request:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = request.get("form_raw", urlencode(request.get("form", {}))).encode()
+    elif "json" in request:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(request["json"]).encode()
+    elif "multipart" in request:
+        headers["Content-Type"] = "multipart/form-data; boundary=golden"
+        parts = (part(name, value) for name, value in request["multipart"].items())
+        body = "".join((*parts, "--golden--\r\n")).encode()
+    return request["method"], request["path"], body, headers
+
+
+def part(name: str, value: str) -> str:
+    """One field of a multipart form."""
+    return f'--golden\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+
+
+def answer_differs(case: dict[str, Any], answer: Answer) -> Iterator[str]:
+    """In what an answer differs from the recorded one, beyond what the page says of all answers."""
+    expected = case["expect"]
+    if answer.status != expected["status"]:
+        yield f"status {answer.status}"
+    if expected.get("allow") != answer.headers.get("Allow") and expected["status"] != 404:
+        yield f"Allow {answer.headers.get('Allow')}"
+    if "json" in expected:
+        if answer.headers["Content-Type"] != "application/json":
+            yield f"type {answer.headers['Content-Type']}"
+        # As text: the order of the names counts, too.
+        found, wanted = json.dumps(common(answer.json)), json.dumps(common(recorded(case)))
+        if found != wanted:
+            yield f"{found} instead of {wanted}"
+    elif "text" in expected and answer.text != expected["text"]:
+        yield f"text {answer.text!r}"
+
+
+def recorded(case: dict[str, Any]) -> Any:
+    """The recorded JSON, its rows written out."""
+    value = case["expect"]["json"]
+    if isinstance(value, dict):
+        rows = [STORED[row - 1] if isinstance(row, int) else row for row in value.get("results", ())]
+        value = {**value, **({"results": rows} if rows else {})}
+    return json.loads(json.dumps(value).replace("{BASE}", f"http://{HOST}"))
+
+
+def common(value: Any) -> Any:
+    """What two answers have in common wherever the page says that all differ: ids, and the fields of later versions."""
+    if isinstance(value, list):
+        return [common(item) for item in value]
+    if isinstance(value, dict):
+        names = list(value)
+        if names[-len(LATER) :] == LATER:
+            names = names[: -len(LATER)]
+        return {name: "an id" if name == "id" else common(value[name]) for name in names}
+    return value
+
+
+def statistics_differ(wanted: dict[str, object], found: dict[str, object]) -> list[str]:
+    """In what the meter statistics differ."""
+    return [f"{name} {found[name]} instead of {value}" for name, value in wanted.items() if found[name] != value]
