@@ -10,7 +10,7 @@ from the line                   waits up to ``line_interval``; stays in the queu
 
 A batch that fails over a value is halved and tried again, so that only the culprit fails.
 
-Tests: ``tests/test_groupcommit.py``
+Tests: ``tests/test_groupcommit.py``, ``tests/test_groupcommit_trouble.py``
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.paging import is_host
 from dsmr_tw.api.problems import not_allowed
 from dsmr_tw.api.settings import ApiSettings
+from dsmr_tw.api.v1 import PATH as V1_PATH
 from dsmr_tw.api.v1 import ApiV1
 from dsmr_tw.api.v2 import ApiV2
 from dsmr_tw.dashboard.pages import POLICY, front_page
@@ -63,7 +64,7 @@ class Web:
         gate = Gate(self.keys, self.settings)
         v1 = ApiV1(self.intake, self.keys, meters, self.clock, self.settings)
         v2 = ApiV2(self.store, self.intake, self.live, self.health, gate, meters, self.clock, self.limits)
-        return FrontDoor(self.settings, v1.app.resource(), v2.app.resource(), self.app.resource())
+        return FrontDoor(self.settings, v1, v2.app.resource(), self.app.resource())
 
     def site(self, reactor: IReactorTime, connections: int = CONNECTIONS) -> BoundedSite:
         """The site, which keeps its bounds by ``reactor``'s time."""
@@ -96,11 +97,12 @@ class FrontDoor(Resource):
 
     isLeaf = True
 
-    def __init__(self, settings: ApiSettings, v1: KleinResource, v2: KleinResource, own: KleinResource) -> None:
+    def __init__(self, settings: ApiSettings, v1: ApiV1, v2: KleinResource, own: KleinResource) -> None:
         """``own`` answers whatever is not of the API."""
         super().__init__()
         self._origins = settings.cors_origin
-        self._v1 = v1
+        self._post_telegrams = v1.render_post
+        self._v1 = v1.app.resource()
         self._v2 = v2
         self._own = own
 
@@ -114,6 +116,8 @@ class FrontDoor(Resource):
             return json_answer(request, {"detail": "Impossible path or host."}, HTTPStatus.BAD_REQUEST)
         if self._origins and path.startswith(b"/api/") and self._welcomes(request) and _is_preflight(request):
             return self._answer_preflight(request)
+        if path == V1_PATH and request.method == b"POST":
+            return self._post_telegrams(request)
         if path.startswith(b"/api/v1/"):
             part = self._v1
         elif path.startswith(b"/api/v2/"):

@@ -74,7 +74,12 @@ class DemoPastTests(SynchronousTestCase):
     def test_stopped_halfway_it_goes_on_from_there(self) -> None:
         """Ctrl-C while the past is filled loses nothing, and the next start fills only what is missing."""
         past = self.past()
-        past.advance = lambda steps, length: past.stopService() if len(self.stored()) > 1000 else None
+
+        def stop_halfway(steps: int, length: int) -> None:
+            if len(self.stored()) > 1000:
+                past.stopService()
+
+        past.advance = stop_halfway
         past.startService()
         self.go_on(10)
         self.successResultOf(self.datalogger.stopService())

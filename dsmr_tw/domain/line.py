@@ -10,6 +10,7 @@ Tests: ``tests/domain/test_line.py``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -68,12 +69,21 @@ class Row:
 
     key: Key
 
+    unit: bytes
+    """As it is usually printed, for a register of thousandths of it; empty for others."""
+
 
 def understood(text: bytes) -> tuple[Row | None, Value, str]:
     """Row, value and unit of a line.
 
     Raises: ``TelegramError`` when it is a measured value that cannot be read.
     """
+    usual = _usual(text)
+    if usual is not None:
+        code, whole, fraction, printed = usual.groups()
+        row = _ROWS.get(code)
+        if row is not None and row.unit == printed:
+            return row, int(whole + (fraction or b"").ljust(3, b"0")), row.register.unit or ""
     text = text.strip(_PADDING)
     code, _, rest = text.partition(b"(")
     row = _ROWS.get(code) or _ROWS.get(_plain(code))
@@ -105,6 +115,9 @@ def shown(text: bytes) -> str:
 
 
 _PADDING: Final = b"\r\0 "
+
+_usual: Final = re.compile(rb"([-:.0-9]+)\(([0-9]{1,9})(?:\.([0-9]{1,3}))?\*([A-Za-z]+)\)\r?").fullmatch
+"""Recognises what nearly all lines are that change: a quantity as the standard prints it. Only a short cut."""
 
 
 def equipment_id(text: str) -> str | None:
@@ -156,6 +169,10 @@ def _device_value_30(text: bytes, register: Register) -> tuple[Value, str]:
     return _device_value(time + b")(" + printed + b"*" + unit, register)
 
 
+def _unit(register: Register) -> bytes:
+    return (register.unit or "").encode() if register.kind in (Kind.MEASURED, Kind.NUMBER) else b""
+
+
 _READERS: Final[dict[Kind, Callable[[bytes, Register], tuple[Value, str]]]] = {
     Kind.MEASURED: _quantity,
     Kind.NUMBER: _quantity,
@@ -168,9 +185,9 @@ _READERS: Final[dict[Kind, Callable[[bytes, Register], tuple[Value, str]]]] = {
 }
 
 _ROWS: Final[dict[bytes, Row]] = {
-    **{code.encode(): Row(register, 0, register.name) for code, register in REGISTERS.items()},
+    **{code.encode(): Row(register, 0, register.name, _unit(register)) for code, register in REGISTERS.items()},
     **{
-        code.replace("n", str(channel)).encode(): Row(register, channel, f"{channel}.{register.name}")
+        code.replace("n", str(channel)).encode(): Row(register, channel, f"{channel}.{register.name}", b"")
         for code, register in DEVICE_REGISTERS.items()
         for channel in CHANNELS
     },

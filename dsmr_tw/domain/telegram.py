@@ -261,8 +261,12 @@ def outcomes_in(data: bytes, policy: CrcPolicy = CrcPolicy.STRICT) -> list[Outco
 
 def spellings(text: str) -> Iterator[bytes]:
     """The bytes that a telegram may have been before somebody made text of it: the likeliest first."""
-    written = dict.fromkeys((text.encode("utf-8", "replace"), text.encode("latin-1", "replace")))
-    yield from written
+    written = [text.encode("utf-8", "replace")]
+    yield written[0]
+    latin = text.encode("latin-1", "replace")
+    if latin not in written:
+        written.append(latin)
+        yield latin
     for data in written:
         restored = with_line_ends(data)
         if restored not in written:

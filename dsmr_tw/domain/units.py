@@ -99,8 +99,8 @@ def whole_number(text: bytes) -> int:
 
 def three_decimals(value: int) -> str:
     """Thousandths as a decimal: ``1073079`` is ``1073.079``."""
-    whole, rest = divmod(abs(value), 1000)
-    return f"{'-' if value < 0 else ''}{whole}.{rest:03}"
+    digits = f"{abs(value):04}"
+    return f"{'-' if value < 0 else ''}{digits[:-3]}.{digits[-3:]}"
 
 
 def one_decimal(value: int) -> str:

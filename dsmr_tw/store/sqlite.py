@@ -36,7 +36,7 @@ class SqliteReadings:
     _accounts: Accounts | None = None
     _ids: Ids | None = None
     _newest_values: dict[int, tuple[int, int, int]] = field(factory=dict)
-    _known_as_of: tuple[int, int] | None = None
+    _known_as_of: tuple[sqlite3.Connection, int, int] | None = None
 
     def add(self, groups: Sequence[Sequence[Arrival]], now: int) -> Deferred[list[list[Receipt]]]:
         """See ``IReadings``."""
@@ -73,9 +73,9 @@ class SqliteReadings:
         return receipts
 
     def _known(self, connection: sqlite3.Connection) -> tuple[Accounts, Ids]:
-        """What is kept in memory, read again after a failed write or when another program wrote to the file."""
+        """What is kept in memory; read again after a failed write, and when another program wrote to the file."""
         (version,) = connection.execute("PRAGMA data_version").fetchone()
-        as_of = (version, self.database.rollbacks)
+        as_of = (connection, version, self.database.rollbacks)
         if self._accounts is None or self._ids is None or self._known_as_of != as_of:
             self._accounts, self._ids = Accounts(connection, self.zone), Ids(connection)
             self._accounts.load()

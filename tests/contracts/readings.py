@@ -183,6 +183,27 @@ class ReadingsContract(StoreCase):
         self.add(heard(NOON))
         self.assertEqual(self.page(start=NOON + HOUR, end=NOON - HOUR).count, 0)
 
+    def test_following_the_pages_visits_every_reading_once(self) -> None:
+        """Over midnights and months, forwards and backwards, with pages of any size."""
+        self.add(*(heard(NOON - DAY + n * HOUR // 2, received_at=NOON) for n in range(100)))
+        everything = self.stored()
+        self.assertEqual(len(everything), 100)
+        for limit in (1, 7, 48, 100):
+            for descending in (False, True):
+                pages = [
+                    self.page(offset=offset, limit=limit, descending=descending) for offset in range(0, 100, limit)
+                ]
+                visited = [stored for page in pages for stored in page.readings]
+                self.assertEqual(visited, everything[::-1] if descending else everything)
+                self.assertEqual({page.count for page in pages}, {100})
+
+    def test_the_total_is_that_of_all_meters(self) -> None:
+        """Every reading of every meter counts once; devices do not."""
+        self.assertEqual(self.ask(self.store.readings.total), 0)
+        self.add(heard(NOON), heard(NOON + DAY), heard(NOON, origin=SECOND_CABLE, equipment_id=OTHER_METER))
+        self.add(heard(NOON, gas()), heard(NOON))
+        self.assertEqual(self.ask(self.store.readings.total), 4)
+
     def test_lists_of_two_meters_never_mix(self) -> None:
         """Each meter has its own readings, its own count and its own pages, at the same instants too."""
         [own] = self.add(heard(NOON))

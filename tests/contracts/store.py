@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from zope.interface.verify import verifyObject
 
+from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.interfaces import IKeys, IMeters, IReadings, IStore
+from tests.arrivals import NOON, heard
 from tests.contracts.accounts import DevicesContract, MetersOfArrivalsContract
 from tests.contracts.meters import KeysContract, MetersContract
 from tests.contracts.newest import NewestContract
@@ -24,7 +26,10 @@ class StoreContract(
         verifyObject(IKeys, self.store.keys)
 
     def test_it_can_be_opened_again(self) -> None:
-        """Closing is no end: the same store may be opened once more."""
+        """Closing is no end: the same store may be opened once more, and reads and writes as before."""
+        self.add(heard(NOON))
+        before = self.page()
         self.ask(self.store.close)
         self.ask(self.store.open)
-        self.assertEqual(self.page().count, 0)
+        self.assertEqual(self.page(), before)
+        self.assertTrue(self.add(heard(NOON + SECOND))[0].created)

@@ -160,3 +160,25 @@ class ToldTests(SynchronousTestCase):
                 told_by(text)
             except TelegramError as error:
                 self.assertIn("cannot be read", str(error))
+
+
+class ShortCutTests(SynchronousTestCase):
+    """The short cut for what nearly all lines are reads as the long way does."""
+
+    @given(
+        st.sampled_from((b"1-0:1.8.1", b"1-0:1.7.0", b"1-0:32.7.0", b"1-0:71.7.0", b"1-0:21.7.0")),
+        st.from_regex(rb"[0-9]{1,14}(\.[0-9]{1,5})?", fullmatch=True),
+        st.sampled_from((b"*kWh", b"*kW", b"*V", b"*A", b"*Wh", b"kWh", b"", b"*kwh")),
+    )
+    def test_a_space_changes_nothing(self, code: bytes, number: bytes, unit: bytes) -> None:
+        """A line read with a space behind it, which the short cut does not take, has the same value."""
+        line = b"%b(%b%b)" % (code, number, unit)
+        try:
+            long_way: object = understood(line + b" ")
+        except TelegramError as error:
+            long_way = str(error)
+        try:
+            short_cut: object = understood(line)
+        except TelegramError as error:
+            short_cut = str(error)
+        self.assertEqual(short_cut, long_way)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
@@ -40,7 +41,9 @@ class ListeningTests(TestCase):
         service = listening(reactor, "tcp:0:interface=127.0.0.1", Factory.forProtocol(Protocol))
         service.startService()
         assert service.port is not None
-        number = service.port.getHost().port
+        address = service.port.getHost()
+        assert isinstance(address, IPv4Address)
+        number = address.port
         await service.stopService()
         again = listening(reactor, f"tcp:{number}:interface=127.0.0.1", Factory.forProtocol(Protocol))
         again.startService()

@@ -333,6 +333,15 @@ class CostTests(SqliteCase):
                 plan, r"SCAN (reading|device_reading|reading_count|r|d|e|equipment|meter_statistics)\b", sql
             )
 
+    def test_a_gas_value_that_is_repeated_is_not_looked_up(self) -> None:
+        """Nearly every telegram repeats the gas value of the one before, and costs no more for it."""
+        self.add(heard(NOON, gas(), water()))
+        asked: list[str] = []
+        self.store.database.writer().set_trace_callback(asked.append)
+        self.add(heard(NOON + SECOND, gas(), water()))
+        self.store.database.writer().set_trace_callback(None)
+        self.assertEqual([sql for sql in asked if "device_reading" in sql], [])
+
     def plan(self, sql: str) -> str:
         """How SQLite would find the answer; what it scans of an inner query is a page at most."""
         steps = [row[3] for row in self.rows(f"EXPLAIN QUERY PLAN {sql}")]
