@@ -36,11 +36,16 @@ def text_answer(request: Request, text: str, status: HTTPStatus = HTTPStatus.OK)
 
 def bytes_answer(request: Request, body: bytes, content_type: bytes, status: HTTPStatus = HTTPStatus.OK) -> bytes:
     """Set status and headers for a body, which the route returns."""
+    announce(request, len(body), content_type, status)
+    return body
+
+
+def announce(request: Request, length: int, content_type: bytes, status: HTTPStatus = HTTPStatus.OK) -> None:
+    """Set status and headers for a body of so many bytes."""
     request.setResponseCode(status)
     headers = request.responseHeaders
     headers.setRawHeaders(b"Content-Type", [content_type])
-    headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
-    return body
+    headers.setRawHeaders(b"Content-Length", [b"%d" % length])
 
 
 def shielded(work: Deferred[T]) -> Deferred[T]:

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
 from dsmr_tw.api import shapes
-from dsmr_tw.api.answers import to_json
+from dsmr_tw.api.answers import announce, to_json
 from dsmr_tw.api.fields import instant
 from dsmr_tw.api.problems import bad_fields
 from dsmr_tw.api.settings import Proxies
@@ -30,6 +30,9 @@ SLICE: Final = 100
 
 BIG_PAGES: Final = 1
 """Pages of more than a slice that may be in the making at a time, for the memory that they take."""
+
+FEW_PARTS: Final = 4
+"""So many parts of a page are made one and sent together; a page of one slice has no more."""
 
 BAD_INSTANT: Final = "Enter a valid date/time."
 
@@ -124,26 +127,39 @@ class PageMaker:
     clock: IReactorTime
     _big: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(BIG_PAGES), init=False)
 
-    async def in_turn(self, window: Window, make: Callable[[], Coroutine[Deferred[Any], Any, bytes]]) -> bytes:
-        """Read and make a page; a big one perhaps only when another is done."""
+    async def in_turn(self, window: Window, answer: Callable[[], Coroutine[Deferred[Any], Any, bytes]]) -> bytes:
+        """Read, make and send a page; a big one perhaps only when another is done."""
         if window.limit <= SLICE:
-            return await make()
-        page: bytes = await self._big.run(lambda: Deferred.fromCoroutine(make()))
-        return page
+            return await answer()
+        body: bytes = await self._big.run(lambda: Deferred.fromCoroutine(answer()))
+        return body
 
     async def json(
         self, count: int, links: tuple[str | None, str | None], rows: list[T], shape: Callable[[T], shapes.Json]
-    ) -> bytes:
-        """The page as JSON; ``rows`` is empty afterwards, so that they are not kept beside what is made of them."""
-        parts: list[bytes] = []
+    ) -> list[bytes]:
+        """The page as JSON, in parts that were never one: a big one would be in memory several times.
+
+        ``rows`` is empty afterwards, so that they are not kept beside what is made of them.
+        """
+        head = to_json(shapes.page(count, *links)).removesuffix(b"}")
+        parts = [b'%s,"%s":[' % (head, shapes.RESULTS.encode())]
         while rows:
-            if parts:
+            if len(parts) > 1:
+                parts.append(b",")
                 await _next_turn(self.clock)
             # One list, not row by row: an encoder is made anew for every value that it is called with.
             parts.append(to_json([shape(row) for row in rows[:SLICE]])[1:-1])
             del rows[:SLICE]
-        head = to_json(shapes.page(count, *links)).removesuffix(b"}")
-        return b'%s,"%s":[%s]}' % (head, shapes.RESULTS.encode(), b",".join(parts))
+        return [*parts, b"]}"]
+
+    async def sent(self, request: Request, parts: list[bytes]) -> bytes:
+        """Answer with a page; returns what the route has still to send of it."""
+        announce(request, sum(map(len, parts)), b"application/json")
+        parts.reverse()
+        while len(parts) > FEW_PARTS:
+            request.write(parts.pop())
+            await _next_turn(self.clock)
+        return b"".join(reversed(parts))
 
 
 def url_of(request: Request, proxies: Proxies) -> str:

@@ -20,7 +20,7 @@ from twisted.web.server import Request
 
 from dsmr_tw import __version__
 from dsmr_tw.api import problems, shapes
-from dsmr_tw.api.answers import bytes_answer, json_answer, shielded
+from dsmr_tw.api.answers import json_answer, shielded
 from dsmr_tw.api.auth import origin_of
 from dsmr_tw.api.bodies import parse
 from dsmr_tw.api.gate import Gate, Way
@@ -107,11 +107,12 @@ class ApiV2:
         url = url_of(request, self.gate.settings.proxies)
         shape = partial(shapes.stored_reading, show=self._show(meter))
 
-        async def make() -> bytes:
+        async def answer() -> bytes:
             page = await self.store.readings.page(wanted, descending, window.offset, window.limit)
-            return await self._pages.json(page.count, window.links(url, query, page.count), page.readings, shape)
+            parts = await self._pages.json(page.count, window.links(url, query, page.count), page.readings, shape)
+            return await self._pages.sent(request, parts)
 
-        return bytes_answer(request, await self._pages.in_turn(window, make), b"application/json")
+        return await self._pages.in_turn(window, answer)
 
     async def create_reading(self, request: Request, key: ApiKey) -> bytes:
         """Store a reading."""

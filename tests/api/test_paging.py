@@ -111,7 +111,8 @@ class PageMakerTests(SynchronousTestCase):
 
     def make(self, rows: int) -> Deferred[bytes]:
         """A page of so many rows, on its way."""
-        return Deferred.fromCoroutine(self.pages.json(rows, (None, "U"), list(range(rows)), self.shape))
+        parts = Deferred.fromCoroutine(self.pages.json(rows, (None, "U"), list(range(rows)), self.shape))
+        return parts.addCallback(b"".join)
 
     def shape(self, row: int) -> dict[str, object]:
         """A row; remembers how far the page is."""

@@ -243,9 +243,8 @@ class ListTests(ServedCase):
         channel.dataReceived(f"GET {READINGS}?limit=10000 HTTP/1.1\r\nHost: a\r\nX-AUTHKEY: {KEY}\r\n\r\n".encode())
         self.assertEqual(transport.value(), b"")
         self.assertEqual(self.served.post(V1, {"telegram": telegram()}).status, 201)
-        self.served.clock.advance(0)
-        self.served.clock.advance(0)
-        self.served.clock.advance(0)
+        for _ in range(20):
+            self.served.clock.advance(0)
         self.assertEqual(answer_of(transport.value()).json["count"], 607)
         self.assertEqual(len(answer_of(transport.value()).json["results"]), 607)
 

@@ -1,0 +1,1 @@
+`twistd dsmr` reads a smart meter's telegrams from a serial line or over TCP, keeps them in SQLite, takes more by `POST /api/v1/datalogger/dsmrreading` and `POST /api/v2/datalogger/dsmrreading`, and gives the readings back by the HTTP API of DSMR-reader, version 2.
