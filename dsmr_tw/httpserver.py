@@ -274,6 +274,7 @@ class BoundedSite(Site):
 
     protocol = BoundedChannel  # type: ignore[assignment]  # Twisted's own is a wrapper that can switch to HTTP/2
     requestFactory = BoundedRequest
+    noisy = False
 
     def __init__(
         self, resource: IResource, reactor: IReactorTime, connections: Connections, **site_arguments: Any

@@ -133,6 +133,7 @@ class LineTests(DataloggerCase):
         self.receive(telegram())
         self.successResultOf(self.datalogger.stopService())
         self.assertEqual(self.page().count, 1)
+        self.assertFalse(self.datalogger.running)
 
 
 class IntakeTests(DataloggerCase):
@@ -195,8 +196,8 @@ class FollowerTests(DataloggerCase):
         self.datalogger = self.make()
         result_of(Deferred.fromCoroutine(self.datalogger.begin()))
         self.assertEqual(self.datalogger.readings, 2)
-        self.submit(posted(NOON), posted(NOON + 2 * SECOND), devices_only(NOON, water()))
-        self.assertEqual(self.datalogger.readings, 3)
+        self.submit(posted(NOON), *(posted(NOON + n * SECOND) for n in (2, 3)), devices_only(NOON, water()))
+        self.assertEqual(self.datalogger.readings, 4)
 
 
 class RejectTests(DataloggerCase):

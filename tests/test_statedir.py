@@ -154,3 +154,20 @@ class KeyTests(StateDirCase):
         self.state.write_key("a key")
         self.assertEqual(mode(self.state.key_file), 0o600)
         self.assertEqual(list(self.state.path.iterdir()), [self.state.key_file])
+
+    def test_the_key_can_be_read_again(self) -> None:
+        """The next start knows the owner's key; without a file, or with an empty one, there is none."""
+        self.assertIsNone(self.state.read_key())
+        self.state.write_key("a key")
+        self.assertEqual(self.state.read_key(), "a key")
+        self.state.key_file.write_text("\n")
+        self.assertIsNone(self.state.read_key())
+
+    def test_a_key_that_is_valid_no_more_is_forgotten(self) -> None:
+        """A revoked key does not come back with the next start; another one's revocation leaves the file alone."""
+        self.state.forget_key(lambda key: True)
+        self.state.write_key("a key")
+        self.state.forget_key(lambda key: key == "another key")
+        self.assertEqual(self.state.read_key(), "a key")
+        self.state.forget_key(lambda key: key == "a key")
+        self.assertFalse(self.state.key_file.exists())

@@ -37,6 +37,9 @@ class RunningServer:
     def start(self) -> RunningServer:
         """Start it, and wait until it has opened its store and answers."""
         self.log.clear()
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            # A shell's background job is born deaf to Ctrl-C, and so would be its children.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
             [sys.executable, "-c", TWISTD, "-n", "--pidfile=", "dsmr", *self._options()],
             stdout=subprocess.PIPE,
