@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from attrs import fields
@@ -64,6 +65,13 @@ class SourceTests(SettingsCase):
         self.assertEqual((settings.commit_interval, settings.zone), (2.5, "Europe/Amsterdam"))
         self.assertEqual(settings.state_dir, Path("/srv/dsmr"))
 
+    def test_the_environment_is_that_of_the_process(self) -> None:
+        """Unless somebody says otherwise, as these tests do."""
+        os.environ["DSMR_ZONE"] = "Europe/Brussels"
+        self.addCleanup(os.environ.pop, "DSMR_ZONE")
+        self.assertEqual(settings_from({}).zone, "Europe/Brussels")
+        self.assertEqual(self.settings().zone, "Europe/Amsterdam")
+
     def test_several_values_in_the_environment_are_separated_by_spaces(self) -> None:
         """Two devices need two names in one variable."""
         settings = self.settings({"DSMR_DEVICE": "/dev/ttyUSB0  tcp:p1.example:23"})
@@ -112,6 +120,11 @@ class PlaceTests(SettingsCase):
 
 class RefusalTests(SettingsCase):
     """What can't be is refused before anything starts, in a sentence that names the setting."""
+
+    def test_the_least_value_is_allowed(self) -> None:
+        """Each telegram may be stored at once, and a single client served."""
+        settings = self.settings(commit_interval="0", max_connections="1", demo_days="0")
+        self.assertEqual((settings.commit_interval, settings.max_connections, settings.demo_days), (0, 1, 0))
 
     def test_a_value_outside_its_bounds(self) -> None:
         """The sentence says what would be right."""

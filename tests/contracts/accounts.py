@@ -137,6 +137,9 @@ class MetersOfArrivalsContract(StoreCase):
             heard(NOON + 5 * SECOND, origin=tied, equipment_id=METER),
         )
         self.assertEqual(meters, [second] * 5)
+        again = (METER, THIRD_METER, OTHER_METER)
+        self.give(*(heard(NOON + MINUTE, origin=tied, equipment_id=equipment_id) for equipment_id in again))
+        self.assertEqual(self.meter(second).equipment, (OTHER_METER, THIRD_METER, METER))
 
     def test_a_tied_origin_does_not_take_a_meter_from_the_others(self) -> None:
         """An id that a tied key sends, too, still leads the telegrams of other cables to the meter they had."""

@@ -70,6 +70,16 @@ QUESTIONS = st.lists(
     max_size=5,
 )
 
+FAR_BOUNDS = st.one_of(
+    st.none(),
+    INSTANTS,
+    st.builds(lambda days, edge: NOON + days * DAY - NOON % DAY + edge, st.integers(25, 45), st.integers(-1, 1)),
+)
+
+FAR_QUESTIONS = st.builds(
+    Question, FAR_BOUNDS, FAR_BOUNDS, st.booleans(), st.integers(900, 3_100), st.sampled_from([1, 10, 700])
+)
+
 OF_EVERY_STORE = settings(
     max_examples=200,
     deadline=None,
@@ -196,6 +206,41 @@ class ReadingsContract(StoreCase):
                 visited = [stored for page in pages for stored in page.readings]
                 self.assertEqual(visited, everything[::-1] if descending else everything)
                 self.assertEqual({page.count for page in pages}, {100})
+
+    def test_pages_far_into_a_long_list(self) -> None:
+        """Thousands of readings in, over crowded hours, empty weeks and ties, a page is that of a sorted list, too."""
+        stored = self._long_list()
+
+        @OF_EVERY_STORE
+        @given(FAR_QUESTIONS)
+        def every_page_is_right(question: Question) -> None:
+            page = self.page(
+                FIRST,
+                question.start,
+                question.end,
+                descending=question.descending,
+                offset=question.offset,
+                limit=question.limit,
+            )
+            self.assertEqual((page.count, page.readings), question.answer(stored))
+
+        every_page_is_right()
+
+    def _long_list(self) -> list[StoredReading]:
+        """Store three thousand readings, in no order."""
+        spread = [NOON + n * 7919 % 5000 * 20 * MINUTE for n in range(1_500)]
+        crowded = [NOON + 30 * DAY + n * 7919 % 3000 * SECOND for n in range(1_400)]
+        tied = [NOON + 40 * DAY - NOON % DAY] * 80
+        instants = [*spread, *crowded, *tied, *(NOON + years * 365 * DAY for years in range(-1_000, 1_000, 100))]
+        stored = []
+        for start in range(0, len(instants), 500):
+            batch = [(at, start + n) for n, at in enumerate(instants[start : start + 500])]
+            receipts = self.add(*(heard(at, received_at=NOON, delivered_1=n) for at, n in batch))
+            stored += [
+                StoredReading(receipt.reading_id or 0, reading(at, delivered_1=n))
+                for receipt, (at, n) in zip(receipts, batch, strict=True)
+            ]
+        return stored
 
     def test_the_total_is_that_of_all_meters(self) -> None:
         """Every reading of every meter counts once; devices do not."""
