@@ -79,7 +79,8 @@ class NewestContract(StoreCase):
         self.add(heard(NOON, gas(NOON, 1)), heard(NOON + DAY, gas(NOON + DAY, 2), received_at=NOON))
         live = self.newest(until=NOON + DAY - 1)
         self.assertEqual((live.reading.reading.at, live.gas), (NOON, gas(NOON, 1)))
-        self.assertEqual(self.newest(until=NOON + DAY).reading.reading.at, NOON + DAY)
+        live = self.newest(until=NOON + DAY)
+        self.assertEqual((live.reading.reading.at, live.gas), (NOON + DAY, gas(NOON + DAY, 2)))
 
     def test_what_was_from_the_future_when_it_came_never_counts(self) -> None:
         """A reading dated more than a day after its arrival is not the current one on that day either."""
@@ -101,6 +102,8 @@ class NewestContract(StoreCase):
         self.add(heard(YEAR_2000, received_at=NOON))
         live = self.newest()
         self.assertEqual((live.reading.reading.at, live.gas), (YEAR_2000, None))
+        self.add(heard(YEAR_2000, gas(YEAR_2000, 2), received_at=NOON))
+        self.assertEqual(self.newest().gas, gas(YEAR_2000, 2))
 
     def test_each_meter_has_its_own_newest_values(self) -> None:
         """The other house's gas is not ours."""

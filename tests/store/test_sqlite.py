@@ -84,8 +84,12 @@ class FileTests(SqliteCase):
         self.assertEqual(self.on_writer("PRAGMA synchronous"), [(2,)])
 
     def test_the_directory_is_made(self) -> None:
-        """A database may be asked for in a directory that is not there yet."""
-        self.assertTrue(self.path.is_file())
+        """A database may be asked for in a directory that is not there yet, nor the one above it."""
+        path = Path(self.mktemp()) / "far" / "away.sqlite3"
+        store = sqlite_store(path, ZONE, maybeDeferred, maybeDeferred)
+        self.ask(store.open)
+        self.ask(store.close)
+        self.assertTrue(path.is_file())
 
     def test_closing_leaves_one_file(self) -> None:
         """After a stop the file alone is the database, and may be copied as it is."""
@@ -181,6 +185,30 @@ class TroubleTests(SqliteCase):
         with self.assertRaises(StoreUnavailable) as caught:
             self.ask(sqlite_store(below, ZONE, maybeDeferred, maybeDeferred).open)
         self.assertIn(str(below), str(caught.exception))
+
+
+class TransactionTests(SqliteCase):
+    """What is read and written at one time."""
+
+    def test_a_question_sees_one_state(self) -> None:
+        """A page and its count belong together, whatever is stored while they are read."""
+
+        def count_twice(connection: sqlite3.Connection) -> list[int]:
+            counts = [connection.execute("SELECT count(*) FROM reading").fetchone()[0]]
+            self.add(heard(NOON))
+            return [*counts, connection.execute("SELECT count(*) FROM reading").fetchone()[0]]
+
+        self.assertEqual(self.ask(self.store.database.read, count_twice), [0, 0])
+        self.assertEqual(self.page().count, 1)
+
+    def test_nobody_writes_between_the_look_and_the_write(self) -> None:
+        """Whether a reading is there already is decided while no other program can add it."""
+
+        def try_beside(connection: sqlite3.Connection) -> None:
+            with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as other:
+                self.assertRaises(sqlite3.OperationalError, other.execute, "BEGIN IMMEDIATE")
+
+        self.ask(self.store.database.write, try_beside)
 
 
 class MemoryTests(SqliteCase):
