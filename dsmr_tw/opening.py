@@ -36,7 +36,8 @@ class Opening(Service):
     datalogger: Datalogger
     live: LiveValues
     keys: KeyRing
-    threads: tuple[Threads, ...]
+    writer: Threads
+    readers: Threads
     opened: Deferred[None] | None = field(default=None, init=False)
     """Fires when the store was opened."""
     _log = Logger()
@@ -55,9 +56,10 @@ class Opening(Service):
     async def _close(self) -> None:
         if self.opened is not None:
             self.opened.cancel()
+        # Whoever still reads a long page finishes it before the connections are closed.
+        self.readers.stop()
         await self.store.close()
-        for threads in self.threads:
-            threads.stop()
+        self.writer.stop()
         self.state.release()
 
     async def _open(self) -> None:

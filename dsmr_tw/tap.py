@@ -17,12 +17,13 @@ from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python import usage
 
 from dsmr_tw import __version__
 from dsmr_tw.api.auth import REFRESH_SECONDS, KeyRing
 from dsmr_tw.api.settings import ApiSettings, Proxies
-from dsmr_tw.config import OPTIONS, Settings, settings_from
+from dsmr_tw.config import OPTIONS, PROMISED_SECONDS, Settings, settings_from
 from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.demo import DemoMeter
 from dsmr_tw.demopast import DemoPast
@@ -50,6 +51,8 @@ READERS = 2
 """Threads that read the database; one more writes it."""
 
 DEMO = Origin("demo")
+
+_log = Logger()
 
 
 class Options(usage.Options):
@@ -138,6 +141,12 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     Raises: ``SettingsError`` or ``StoreRefused``, before anything has started.
     """
     clock = reactor if clock is None else clock
+    if settings.commit_interval > PROMISED_SECONDS:
+        _log.warn(
+            "--commit-interval {seconds}: a power cut may cost so many seconds of the line, instead of {promised}",
+            seconds=f"{settings.commit_interval:g}",
+            promised=f"{PROMISED_SECONDS:g}",
+        )
     zone, limits, live = MeterZone(settings.zone), Limits(), LiveValues()
     state = StateDir(settings.state_dir)
     writer, readers = Threads(reactor, 1, "store-writer"), Threads(reactor, READERS, "store-reader")
@@ -153,7 +162,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
 
     service = Server()
     for part in (
-        Opening(store, state, clock, datalogger, live, keys, (writer, readers)),
+        Opening(store, state, clock, datalogger, live, keys, writer, readers),
         datalogger,
         *_fed(settings, clock, datalogger, store, sources),
         _every(REFRESH_SECONDS, keys.refresh, clock),
@@ -169,7 +178,10 @@ def _prepare(settings: Settings, state: StateDir) -> None:
     state.prepare()
     state.lock()
     if path.parent.resolve() != state.path.resolve():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"--database: {path.parent} can't be made: {error.strerror}.") from error
         state.lock(path.with_name(f"{path.name}.lock"))
     # Its connection must not live through the fork of a daemon.
     store = sqlite_store(path, settings.zone, maybeDeferred, maybeDeferred)

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -114,6 +115,19 @@ class ComposedTests(TestCase):
         """Refused before anything starts."""
         settings = evolve(self.settings, http=("bogus:1",))
         self.assertRaisesRegex(SettingsError, "--http bogus:1 is no endpoint", build, settings, reactor)
+
+    def test_a_long_interval_is_warned_of(self) -> None:
+        """Whoever lets the line's readings wait for longer than is promised is told what that means."""
+        with capturedLogs() as events:
+            self.started(commit_interval=30.0)
+        self.assertTrue(any("--commit-interval 30: a power cut may cost" in (formatEvent(e) or "") for e in events))
+
+    def test_a_database_that_can_not_be_made(self) -> None:
+        """A directory in the way of the database is said in a sentence."""
+        in_the_way = Path(self.mktemp()).resolve()
+        in_the_way.write_text("a file")
+        settings = evolve(self.settings, database=f"sqlite:{in_the_way / 'far' / 'dsmr.sqlite3'}")
+        self.assertRaisesRegex(SettingsError, "--database: .* can't be made", build, settings, reactor)
 
     def test_a_port_that_is_taken(self) -> None:
         """Said in one sentence, with the port."""
