@@ -7,6 +7,7 @@ All of them fail with ``StoreUnavailable`` when the store takes or gives nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
@@ -66,6 +67,11 @@ class StoredStatistics:
     latest_telegram: str | None
 
 
+def key_digest(key: bytes) -> bytes:
+    """What is stored of a key, and what a request's key is looked up by."""
+    return sha256(key).digest()
+
+
 @frozen
 class ApiKey:
     """A key's record. The key itself is stored nowhere but in the owner's file."""
@@ -75,7 +81,7 @@ class ApiKey:
     scope: str
     """``read``, ``write`` or ``admin``."""
     digest: bytes = field(repr=False)
-    """SHA-256 of the key."""
+    """Its ``key_digest``."""
     meter_id: int | None
     """The only meter it is for; ``None``: any."""
     created_at: int

@@ -9,12 +9,11 @@ Tests: ``tests/test_keys.py``
 from __future__ import annotations
 
 import secrets
-from hashlib import sha256
 
 from twisted.logger import Logger
 
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.interfaces import ApiKey, IKeys
+from dsmr_tw.interfaces import ApiKey, IKeys, key_digest
 from dsmr_tw.statedir import StateDir
 
 OWNER = "owner"
@@ -36,7 +35,7 @@ def new_key() -> str:
 
 def digest_of(key: str) -> bytes:
     """What is stored of a key."""
-    return sha256(key.encode("utf-8")).digest()
+    return key_digest(key.encode("utf-8"))
 
 
 def checked(key: str) -> str:

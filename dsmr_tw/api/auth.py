@@ -11,7 +11,6 @@ Tests: ``tests/api/test_auth.py``
 from __future__ import annotations
 
 import hmac
-from hashlib import sha256
 from typing import Final
 
 from attrs import define, field
@@ -23,18 +22,13 @@ from twisted.web.server import Request
 from dsmr_tw.api.problems import forbidden
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.interfaces import SCOPES, ApiKey, IKeys
+from dsmr_tw.interfaces import SCOPES, ApiKey, IKeys, key_digest
 
 REFRESH_SECONDS: Final = 2
 """How often the keys should be read again."""
 
 ASK_AGAIN_SECONDS: Final = 1
 """An unknown key makes the ring read the store's keys, but not more often than this."""
-
-
-def _digest(key: bytes) -> bytes:
-    """What is stored of a key."""
-    return sha256(key).digest()
 
 
 @define
@@ -70,7 +64,7 @@ class KeyRing:
         """The valid key that a request shows, without asking the store."""
         if self._by_digest is not None:
             for shown in _shown_keys(request):
-                digest = _digest(shown)
+                digest = key_digest(shown)
                 key = self._by_digest.get(digest)
                 if key is not None and hmac.compare_digest(key.digest, digest):
                     return key
