@@ -1,6 +1,7 @@
-"""Responsible for the text of measured values: read and written here, and nowhere else.
+"""Responsible for the text of measured values, of prices and of costs: read and written here, and nowhere else.
 
-Inside the house a value is an ``int`` in thousandths of its quantity's unit: Wh, W, mV, mA, dm³, MJ.
+Inside the house a value is an ``int`` in thousandths of its quantity's unit: Wh, W, mV, mA, dm³, MJ; a price is one in
+millionths of a euro, a cost one in billionths, a temperature one in tenths of a degree Celsius.
 
 Reading is strict: ASCII digits, a dot, a known unit of the expected quantity; no spaces, signs other than a minus, or
 underscores. A printed value is kept exactly as long as thousandths can: ``*kWh`` with more than three decimals (some
@@ -14,7 +15,10 @@ Tests: ``tests/domain/test_units.py``
 from __future__ import annotations
 
 import re
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
+
+from dsmr_tw.domain.temperature import LEAST, MOST
 
 _FACTORS: Final[dict[bytes, tuple[str, int]]] = {
     b"kWh": ("kWh", 1000),
@@ -57,6 +61,12 @@ _LONGEST: Final = 20
 _LIMIT: Final = 10**12
 """What a value stays below, in thousandths: far beyond any meter, and within what a store's integers hold."""
 
+_PRICE: Final = re.compile(r"(-?)([0-9]{1,5})(?:\.([0-9]{1,6}))?")
+"""A price in euros: at most five digits before the point and six behind it."""
+
+_CELSIUS: Final = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?")
+"""A temperature as people and programs write it."""
+
 
 def quantity(text: bytes, unit: str | None) -> tuple[int, str]:
     """A printed value in thousandths, and the unit of its quantity: ``(1073079, "kWh")`` of ``001073.079*kWh``.
@@ -97,10 +107,53 @@ def whole_number(text: bytes) -> int:
     return int(text)
 
 
+def price(text: str) -> int:
+    """A price in millionths of a euro: ``0.251`` is 251000.
+
+    Raises: ``ValueError`` when the text is none, or has more than six decimals: nothing is rounded.
+    """
+    match = _PRICE.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    sign, euros, fraction = match.groups()
+    value = int(euros + (fraction or "").ljust(6, "0"))
+    return -value if sign else value
+
+
+def tenths_celsius(text: str) -> int:
+    """A temperature in tenths of a degree, rounded half up: ``-7.35`` is -74.
+
+    Raises: ``ValueError`` when the text is none, or one that no thermometer outdoors shows.
+    """
+    if _CELSIUS.fullmatch(text) is None:
+        raise ValueError(text)
+    tenths = Decimal(text).scaleb(1)
+    if not LEAST <= tenths <= MOST:
+        raise ValueError(text)
+    return int(tenths.to_integral_value(ROUND_HALF_UP))
+
+
+def celsius_text(tenths: int) -> str:
+    """A temperature, tenths of a degree, with its decimal: ``-74`` is ``-7.4``."""
+    return one_decimal(tenths * 100)
+
+
 def three_decimals(value: int) -> str:
     """Thousandths as a decimal: ``1073079`` is ``1073.079``."""
     digits = f"{abs(value):04}"
     return f"{'-' if value < 0 else ''}{digits[:-3]}.{digits[-3:]}"
+
+
+def price_text(value: int) -> str:
+    """A price, millionths of a euro, with all its decimals: ``251000`` is ``0.251000``."""
+    digits = f"{abs(value):07}"
+    return f"{'-' if value < 0 else ''}{digits[:-6]}.{digits[-6:]}"
+
+
+def cost_text(value: int) -> str:
+    """A cost, billionths of a euro, in euros and cents, rounded half up: ``1295000000`` is ``1.30``."""
+    cents = _half_up(abs(value), 10_000_000)
+    return f"{'-' if value < 0 and cents else ''}{cents // 100}.{cents % 100:02}"
 
 
 def one_decimal(value: int) -> str:

@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.domain.units import one_decimal, quantity, three_decimals, whole, whole_number
+from dsmr_tw.domain.units import (
+    celsius_text,
+    cost_text,
+    one_decimal,
+    price,
+    price_text,
+    quantity,
+    tenths_celsius,
+    three_decimals,
+    whole,
+    whole_number,
+)
 
 
 class ReadingTests(SynchronousTestCase):
@@ -128,3 +139,82 @@ class WritingTests(SynchronousTestCase):
     def test_there_and_back(self, value: int) -> None:
         """What is written is read as the same value."""
         self.assertEqual(quantity(three_decimals(value).encode(), "kWh"), (value, "kWh"))
+
+
+class MoneyTests(SynchronousTestCase):
+    """Prices and costs."""
+
+    def test_prices(self) -> None:
+        """A price is written in euros, with as many decimals as it needs, and shown with all six."""
+        for text, value, shown in (
+            ("0.251", 251_000, "0.251000"),
+            ("0", 0, "0.000000"),
+            ("-0", 0, "0.000000"),
+            ("1", 1_000_000, "1.000000"),
+            ("0.000001", 1, "0.000001"),
+            ("-0.05", -50_000, "-0.050000"),
+            ("007.5", 7_500_000, "7.500000"),
+            ("99999.999999", 99_999_999_999, "99999.999999"),
+        ):
+            self.assertEqual((price(text), price_text(value)), (value, shown), text)
+
+    def test_no_prices(self) -> None:
+        """What is written in another way is refused: nothing is rounded or guessed."""
+        for text in (
+            *("", "-", ".", ".5", "5.", "0,251", "+1", " 1", "1 ", "1\n", "1e3", "--1", "1_0", "€1", "1.2.3", "nan"),
+            *("0.0000001", "100000", "1.-5", "\u0661"),
+        ):
+            self.assertRaises(ValueError, price, text)
+
+    @given(st.integers(-(10**11) + 1, 10**11 - 1))
+    def test_prices_there_and_back(self, value: int) -> None:
+        """What is shown of a price is read as the same price."""
+        self.assertEqual(price(price_text(value)), value)
+
+    def test_costs(self) -> None:
+        """A cost is shown in cents, rounded half up, on both sides of zero."""
+        for value, text in (
+            (1_300_000_000, "1.30"),
+            (1_295_000_000, "1.30"),
+            (1_294_999_999, "1.29"),
+            (-50_000_000, "-0.05"),
+            (-45_000_000, "-0.05"),
+            (-44_999_999, "-0.04"),
+            (-4_999_999, "0.00"),
+            (4_999_999, "0.00"),
+            (5_000_000, "0.01"),
+            (0, "0.00"),
+            (12_345_678_900_000_000, "12345678.90"),
+        ):
+            self.assertEqual(cost_text(value), text)
+
+
+class CelsiusTests(SynchronousTestCase):
+    """Temperatures."""
+
+    def test_temperatures(self) -> None:
+        """However many decimals a thermometer gives, tenths are kept, rounded half up."""
+        for text, tenths, shown in (
+            ("7.3", 73, "7.3"),
+            ("7", 70, "7.0"),
+            ("7.", 70, "7.0"),
+            ("+07.30", 73, "7.3"),
+            ("-7.35", -74, "-7.4"),
+            ("7.25", 73, "7.3"),
+            ("7.249999", 72, "7.2"),
+            ("-0.04", 0, "0.0"),
+            ("-0", 0, "0.0"),
+            ("1.12e1", 112, "11.2"),
+            ("1E-7", 0, "0.0"),
+            ("99.9", 999, "99.9"),
+            ("-99.9", -999, "-99.9"),
+        ):
+            self.assertEqual((tenths_celsius(text), celsius_text(tenths)), (tenths, shown), text)
+
+    def test_no_temperatures(self) -> None:
+        """What is no number, or no temperature that there is outdoors, is refused."""
+        for text in (
+            *("", "-", ".", ".5", "7,3", " 7", "7\n", "7°", "--7", "1_0", "nan", "inf", "\u0661", "1e9999"),
+            *("99.91", "-99.91", "100", "1e999", f"{'9' * 20}", "9" * 30),
+        ):
+            self.assertRaises(ValueError, tenths_celsius, text)
