@@ -11,6 +11,8 @@ Tests: ``tests/domain/test_accounts.py``
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import frozen
 
 from dsmr_tw.domain.reading import SECOND
@@ -51,3 +53,9 @@ def account(
     if other_heard_at is not None and other_heard_at >= received_at - STILL_HEARD:
         return Open()
     return Continue(own_meter_id)
+
+
+def heard_together(one: Iterable[tuple[int, int]], other: Iterable[tuple[int, int]]) -> bool:
+    """Whether equipment of two meters was heard in the same time; for each piece when it was heard first and last."""
+    others = list(other)
+    return any(first < until and since < last for first, last in one for since, until in others)

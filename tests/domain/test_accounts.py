@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.domain.accounts import STILL_HEARD, Continue, Open, account
+from dsmr_tw.domain.accounts import STILL_HEARD, Continue, Open, account, heard_together
 
 NOON = 1_712_052_000_000_000
 
@@ -57,3 +57,21 @@ class AccountTests(SynchronousTestCase):
             equipment_id="B", known_meter_id=None, own_meter_id=1, other_heard_at=NOON + 1, received_at=NOON
         )
         self.assertEqual(decision, Open())
+
+
+class HeardTogetherTests(SynchronousTestCase):
+    """Whether two meters are likely to be two connections."""
+
+    def test_one_after_the_other(self) -> None:
+        """Whatever the gap is: a meter that began when the other one ended may have replaced it."""
+        for since in (NOON, NOON + 1):
+            self.assertFalse(heard_together([(NOON - 9, NOON)], [(since, NOON + 9)]))
+            self.assertFalse(heard_together([(since, NOON + 9)], [(NOON - 9, NOON)]))
+
+    def test_in_the_same_time(self) -> None:
+        """Any two pieces of equipment suffice."""
+        self.assertTrue(heard_together([(0, 1), (NOON - 9, NOON)], [(NOON - 1, NOON + 9), (NOON + 20, NOON + 30)]))
+
+    def test_without_equipment(self) -> None:
+        """What is posted without an id says nothing."""
+        self.assertFalse(heard_together([], [(NOON, NOON + 9)]))
