@@ -6,6 +6,7 @@ Every error that the house raises on purpose stands in one tree, and its branch 
 ``TelegramError``         the line's: counted, logged with its reason; wait for the next ``/``
 ``StoreError``            the store's: kept waiting and tried again, or answered with 503
 ``SinkError``             another host's: logged once an outage; storing never waits for it
+``FeedError``             the same of a host that gives
 ``RequestError``          the caller's: a 4xx answer
 ``SettingsError``         the operator's: one sentence, exit status 1
 ========================  =================================================================
@@ -38,6 +39,14 @@ class StoreUnavailable(StoreError):
     """The store takes nothing now (full or failing disk, database away); the same may succeed later."""
 
 
+class ContractRefused(StoreError):
+    """A supplier contract can't be as it was asked for; the text says why, and which other one stands in its way."""
+
+
+class EditRefused(StoreError):
+    """Epochs or accounts can't be joined or split as a person asked for; the text says why."""
+
+
 class StoreRefused(StoreError):
     """The store can't be opened as it is: its schema is newer than this program, or another server holds it."""
 
@@ -48,6 +57,10 @@ class IntakeFull(StoreError):
 
 class SinkError(DsmrError):
     """Another host did not take what was sent to it."""
+
+
+class FeedError(DsmrError):
+    """Another host did not give what was asked of it; the same trouble has the same text every time."""
 
 
 class RequestError(DsmrError):

@@ -6,14 +6,18 @@ All of them fail with ``StoreUnavailable`` when the store takes or gives nothing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from dsmr_tw.domain.reading import Arrival, DeviceReading, MeterStatistics, Origin, Receipt, StoredReading
+from dsmr_tw.domain.contract import Contract
+from dsmr_tw.domain.edits import Change
+from dsmr_tw.domain.reading import Arrival, DeviceReading, MeterStatistics, Origin, Phases, Receipt, StoredReading
+from dsmr_tw.domain.spans import Amounts, SpanKind, SpanRow, Total
+from dsmr_tw.domain.temperature import Temperature, TemperatureSummary
 
 SCOPES = ("read", "write", "admin")
 """What a key may do; each scope includes those before it."""
@@ -40,6 +44,122 @@ class ReadingPage:
 
 
 @frozen
+class Minute:
+    """The readings of one minute, as one."""
+
+    start: int
+    """The minute's first instant; a minute without a reading has no row."""
+    delivered_1: int
+    returned_1: int
+    delivered_2: int
+    returned_2: int
+    """Positions of the minute's last reading, in Wh."""
+    currently_delivered: int
+    currently_returned: int
+    """Averages over the minute's readings, in W, rounded half up; so are those that follow."""
+    powers_delivered: Phases
+    """``None`` for a phase that no reading of the minute tells of."""
+    powers_returned: Phases
+    voltages: Phases
+    currents: Phases
+
+
+@frozen
+class MinutePage:
+    """A slice of a list of minutes."""
+
+    count: int
+    minutes: list[Minute]
+
+
+@frozen
+class StoredDeviceReading:
+    """A value of an M-Bus device as the store gives it back."""
+
+    id: int
+    reading: DeviceReading
+    previous: int | None
+    """The position of the same device before it; ``None`` for its first."""
+
+
+@frozen
+class DevicePage:
+    """A slice of a list of values of M-Bus devices."""
+
+    count: int
+    readings: list[StoredDeviceReading]
+
+
+@frozen
+class SpanFilter:
+    """Which closed spans of a meter a list holds."""
+
+    kind: SpanKind
+    meter_id: int
+    start: int | None = None
+    """The first start of a span, included."""
+    end: int | None = None
+    """The last start of a span, **included**."""
+    now: int | None = None
+    """What the wall clock shows: a quarter that ends later is not closed, whatever the readings are dated."""
+
+
+@frozen
+class SpanPage:
+    """A slice of a list of spans."""
+
+    count: int
+    rows: list[SpanRow]
+
+
+@frozen
+class DaySum:
+    """What the closed days of a stretch add up to."""
+
+    days: int
+    """How many closed days there are in it."""
+    amounts: Amounts
+
+
+@frozen
+class TemperaturePage:
+    """A slice of a list of temperatures."""
+
+    count: int
+    temperatures: list[Temperature]
+
+
+@frozen
+class LedgerSummary:
+    """How the ledger stands."""
+
+    dirty_quarters: int
+    """Marks that wait to be computed."""
+    epochs: int
+    outliers: int
+
+
+@frozen
+class Thinned:
+    """What was dropped."""
+
+    dropped: int
+    """Readings."""
+    more: bool
+    """Whether there may be more to drop at once."""
+
+
+@frozen
+class StoreSize:
+    """How large a store is."""
+
+    total: int
+    """Bytes."""
+    free: int
+    """Bytes of them that wait to be used again."""
+
+
+@frozen
 class Meter:
     """A metering point: one account of energy."""
 
@@ -53,6 +173,74 @@ class Meter:
     last_seen_at: int | None = None
     """When something arrived for it, first and last."""
     readings: int = 0
+
+
+@frozen
+class Equipment:
+    """A physical meter, or an M-Bus device of it."""
+
+    id: int
+    meter_id: int
+    """The account that it fills."""
+    device_type: int
+    """0: a meter that prints telegrams; else that of ``DeviceReading``."""
+    printed_id: str | None
+    """``None``: it is missing or masked."""
+    channel: int | None
+    first_seen_at: int
+    """When something arrived from it, first and last; the last time may be a minute behind."""
+    last_seen_at: int
+
+
+@frozen
+class LedgerNote:
+    """Something about one set of a meter's registers at an instant."""
+
+    equipment_id: int
+    """The M-Bus device's; 0: the meter's electricity."""
+    at: int
+    text: str
+    """Why an epoch begins or a reading is not counted; what a person decided."""
+
+
+@frozen
+class Findings:
+    """What the ledger found in a meter's readings, and what a person decided over it."""
+
+    epochs: list[LedgerNote]
+    """Where they begin: the newest ones that were asked for, in order."""
+    epoch_count: int
+    """How many there are in all."""
+    outliers: list[LedgerNote]
+    outlier_count: int
+    edits: list[LedgerNote]
+    """All of them."""
+
+
+@frozen
+class Bulk:
+    """How much is about to move."""
+
+    readings: int
+    device_readings: int
+
+
+@frozen
+class Move:
+    """Values on their way from one account to another."""
+
+    source_id: int
+    target_id: int
+    equipment: frozenset[int] | None = None
+    """Whose values move; ``None``: all that the source has."""
+    taken: int = 0
+    """How many of them were taken so far."""
+    done: bool = False
+    """Whether the last of them was."""
+    devices_done: bool = False
+    """Values of M-Bus devices go first, then the readings that they came with."""
+    after: tuple[int, ...] = ()
+    """The key of the row that was looked at last."""
 
 
 @frozen
@@ -121,6 +309,20 @@ class IReadings(Interface):
         Its cost does not grow with the number of readings stored.
         """
 
+    def minutes(wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[MinutePage]:
+        """``limit`` minutes that hold readings, from ``offset`` on; the filter is over the **ends** of the minutes.
+
+        Its cost does not grow with the number of readings stored.
+        """
+
+    def devices(
+        wanted: ReadingFilter, device_type: int, descending: bool, offset: int, limit: int
+    ) -> Deferred[DevicePage]:
+        """``limit`` values of the meter's M-Bus devices of a type, from ``offset`` on; by (instant, id).
+
+        Its cost does not grow with the number of values stored.
+        """
+
     def total() -> Deferred[int]:
         """How many readings of all meters are stored, counted between two commits."""
 
@@ -147,6 +349,45 @@ class IMeters(Interface):
     def reject(origin: Origin, telegrams: int) -> Deferred[None]:
         """Add to the count of rejected telegrams of the origin's meter."""
 
+    def equipment(meter_id: int) -> Deferred[list[Equipment]]:
+        """The equipment of a meter, oldest first."""
+
+    def bulk(meter_id: int, equipment: Collection[int] | None) -> Deferred[Bulk]:
+        """How much would move if some equipment was split off the meter (``None``: if all of it was joined to another).
+
+        Reads all of its readings for that. Fails with ``EditRefused`` as ``begin_split`` does.
+        """
+
+    def begin_join(meter_id: int, other_id: int) -> Deferred[Move]:
+        """From now on whatever would go to the other account goes to the meter's, and so do keys and contracts.
+
+        A contract that would hold on a day of another one stays.
+        What is stored already is moved by ``move``, until its ``Move`` is done; then ``end_move`` removes the other
+        account.  Broken off anywhere, it can be begun again.
+        Fails with ``EditRefused`` when one of them is not there.
+        """
+
+    def begin_split(meter_id: int, equipment: Collection[int], now: int) -> Deferred[Move]:
+        """From now on some of a meter's equipment fills an account of its own, which is opened.
+
+        Equipment that has been split off from the meter before may be named again: the others follow it.
+        What is stored already is moved by ``move``, and ``end_move`` ends it.
+        Fails with ``EditRefused`` when one of them is another meter's.
+        """
+
+    def move(move: Move) -> Deferred[Move]:
+        """Move some more, in one small transaction; counts follow, and quarters are marked.
+
+        Of identical readings, and of a device's values at one instant that are equal, one is kept.
+        Fires with: the move as it stands now.
+        """
+
+    def end_move(move: Move, now: int) -> Deferred[bool]:
+        """End a move that is done: both accounts are marked, to be computed anew, and one that was joined is removed.
+
+        Fires with: ``False`` when something has come that is left to move; then it has to be begun again.
+        """
+
 
 class IKeys(Interface):
     """API keys."""
@@ -161,6 +402,128 @@ class IKeys(Interface):
         """Make a key invalid; fires with whether there was one."""
 
 
+class IStatistics(Interface):
+    """What the ledger adds up to, for whoever asks."""
+
+    def page(wanted: SpanFilter, descending: bool, offset: int, limit: int) -> Deferred[SpanPage]:
+        """``limit`` closed spans from ``offset`` on, by their start.
+
+        A month or year is closed, and listed, when all of its days between the first and the last reading are.
+        """
+
+    def sums(meter_id: int, stretches: Sequence[tuple[int, int]]) -> Deferred[list[DaySum]]:
+        """For each stretch (start in, end out) what its closed days add up to: those that begin in it."""
+
+    def total(meter_id: int, start: int, end: int, now: int) -> Deferred[Total | None]:
+        """What went through the registers from ``start`` to ``end``, up to the last accepted reading until ``now``.
+
+        It is up to date, whatever waits to be computed; readings dated after ``now`` do not count.
+        Fires with: ``None`` when the time asked about lies wholly before the first or after the last accepted reading.
+        """
+
+
+class IContracts(Interface):
+    """Supplier contracts. Of one meter no two hold on one day, whoever enters them at the same time."""
+
+    def all(meter_id: int) -> Deferred[list[Contract]]:
+        """The contracts of a meter, by their first day."""
+
+    def add(contract: Contract) -> Deferred[Contract]:
+        """Store a contract of the meter that it names; its id is chosen here.
+
+        Fires with: the contract as it is stored. Fails with ``ContractRefused`` when it can't be, beside the others.
+        """
+
+    def change(contract: Contract) -> Deferred[Contract]:
+        """Store a contract in the place of the one of the same meter that has its id.
+
+        Fires with: the contract. Fails with ``ContractRefused`` when there is none, or it can't be, beside the others.
+        """
+
+    def remove(contract_id: int) -> Deferred[bool]:
+        """Forget a contract; fires with whether there was one."""
+
+
+class ITemperatures(Interface):
+    """Outdoor temperatures. They are of no meter, and there is one for an instant at most."""
+
+    def add(temperatures: Sequence[Temperature]) -> Deferred[int]:
+        """Store all of them in one transaction, or none; of two for one instant the later one stays.
+
+        Fires with: how many of them said something new.
+        """
+
+    def page(
+        start: int | None, end: int | None, descending: bool, offset: int, limit: int
+    ) -> Deferred[TemperaturePage]:
+        """``limit`` temperatures from ``offset`` on, by their instants; ``start`` and ``end`` are **included**."""
+
+    def summaries(stretches: Sequence[tuple[int, int]]) -> Deferred[list[TemperatureSummary | None]]:
+        """For each stretch (start in, end out) what was measured in it; ``None`` when nothing was."""
+
+
+class ILedger(Interface):
+    """The work on the ledger: marks in, rows out."""
+
+    def configure(max_power_w: int) -> Deferred[None]:
+        """How much power a connection can carry; when that is new, everything is marked."""
+
+    def dirty(now: int) -> Deferred[list[int]]:
+        """The meters for which marks wait, or rows that ``now`` lets appear."""
+
+    def recompute(meter_id: int, now: int) -> Deferred[bool]:
+        """Compute a piece of what is marked for a meter; fires with whether more waits that was marked before.
+
+        Its rows are written in a transaction of a few milliseconds; interrupted anywhere, it is computed again.
+        """
+
+    def close(meter_id: int, now: int) -> Deferred[bool]:
+        """Let the rows of spans appear that have closed by ``now``; fires with whether more wait to appear."""
+
+    def rebuild(meter_id: int, start: int, end: int, now: int, told: Callable[[int], None]) -> Deferred[None]:
+        """Compute everything from ``start`` to ``end`` anew, in many short transactions; marks are left alone.
+
+        ``told`` is called with how many readings were taken so far, those of M-Bus devices included.
+        """
+
+    def summary() -> Deferred[LedgerSummary]:
+        """How the ledger stands, over all meters."""
+
+    def findings(meter_id: int, limit: int) -> Deferred[Findings]:
+        """Epochs, outliers and edits of a meter; of epochs and outliers the newest ``limit``."""
+
+    def split_epoch(meter_id: int, equipment_id: int, instant: int, now: int) -> Deferred[Change]:
+        """Let an epoch begin with the first reading at or after an instant; the quarter of that reading is marked.
+
+        Fires with: what was changed. Fails with ``EditRefused`` when that can't be.
+        """
+
+    def join_epoch(meter_id: int, equipment_id: int, at: int, now: int) -> Deferred[Change]:
+        """Let no epoch begin with the reading at an instant; its quarter is marked.
+
+        Fires with: what was changed. Fails with ``EditRefused`` when that can't be.
+        """
+
+
+class IRetention(Interface):
+    """Old readings that the ledger can do without."""
+
+    def thin(meter_id: int, before: int) -> Deferred[Thinned]:
+        """Drop what can go of the next day of a meter, as far as it lies before an instant.
+
+        In transactions of a few milliseconds; counts follow, and the ledger stays as it is.
+        """
+
+    def spare(meter_id: int, after: int, before: int) -> Deferred[tuple[int, int] | None]:
+        """What could go of the next day with readings after an instant; changes nothing.
+
+        Fires with: the end of that day and the number of readings; ``None`` when there is no such day.
+        """
+
+    def size() -> Deferred[StoreSize]:
+        """How large the store is."""
+
+
 class IStore(Interface):
     """Everything that stays, gathered."""
 
@@ -168,6 +531,11 @@ class IStore(Interface):
     readings = Attribute("an IReadings")
     meters = Attribute("an IMeters")
     keys = Attribute("an IKeys")
+    statistics = Attribute("an IStatistics")
+    contracts = Attribute("an IContracts")
+    temperatures = Attribute("an ITemperatures")
+    ledger = Attribute("an ILedger")
+    retention = Attribute("an IRetention")
 
     def open() -> Deferred[None]:
         """Open the database, bring its schema up to date, refuse a newer one with ``StoreRefused``."""
@@ -195,6 +563,13 @@ class ISource(Interface):
     """Where telegrams come from."""
 
     health = Attribute("a SourceHealth: how the source is at this moment")
+
+
+class IWeather(Interface):
+    """Where temperatures are fetched from."""
+
+    last_success_at = Attribute("when a temperature was last stored; None before the first")
+    last_error = Attribute("why, in words, none came the last time; None when one did")
 
 
 class ILive(Interface):

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from dsmr_tw.domain.reading import Arrival, Receipt
-from dsmr_tw.interfaces import IReadings, Live, ReadingFilter, ReadingPage
+from dsmr_tw.interfaces import DevicePage, IReadings, Live, MinutePage, ReadingFilter, ReadingPage
 
 
 @define(eq=False)
@@ -59,6 +59,16 @@ class HeldReadings:
     def page(self, wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[ReadingPage]:
         """Nothing can be read here."""
         return succeed(ReadingPage(0, []))
+
+    def minutes(self, wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[MinutePage]:
+        """Nothing can be read here."""
+        return succeed(MinutePage(0, []))
+
+    def devices(
+        self, wanted: ReadingFilter, device_type: int, descending: bool, offset: int, limit: int
+    ) -> Deferred[DevicePage]:
+        """Nothing can be read here."""
+        return succeed(DevicePage(0, []))
 
     def total(self) -> Deferred[int]:
         """Nothing is stored here."""

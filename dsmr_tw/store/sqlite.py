@@ -14,14 +14,34 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from dsmr_tw.domain.reading import Arrival, Origin, Receipt
-from dsmr_tw.interfaces import IKeys, IMeters, IReadings, IStore, Live, ReadingFilter, ReadingPage
-from dsmr_tw.store import sqlite_pages
+from dsmr_tw.interfaces import (
+    DevicePage,
+    IContracts,
+    IKeys,
+    ILedger,
+    IMeters,
+    IReadings,
+    IRetention,
+    IStatistics,
+    IStore,
+    ITemperatures,
+    Live,
+    MinutePage,
+    ReadingFilter,
+    ReadingPage,
+)
+from dsmr_tw.store import sqlite_devices, sqlite_minutes, sqlite_pages
 from dsmr_tw.store.migrate import migrate_sqlite, migrations
 from dsmr_tw.store.sqlite_accounts import Accounts
 from dsmr_tw.store.sqlite_batch import Batch, Ids
+from dsmr_tw.store.sqlite_contracts import SqliteContracts
 from dsmr_tw.store.sqlite_database import Database, translated
 from dsmr_tw.store.sqlite_keys import SqliteKeys
+from dsmr_tw.store.sqlite_ledger import SqliteLedger
 from dsmr_tw.store.sqlite_meters import SqliteMeters
+from dsmr_tw.store.sqlite_statistics import SqliteStatistics
+from dsmr_tw.store.sqlite_temperatures import SqliteTemperatures
+from dsmr_tw.store.sqlite_thinning import SqliteRetention
 
 _log = Logger()
 
@@ -36,6 +56,7 @@ class SqliteReadings:
     _accounts: Accounts | None = None
     _ids: Ids | None = None
     _newest_values: dict[int, tuple[int, int, int]] = field(factory=dict)
+    _minutes_held: dict[int, int] = field(factory=dict)
     _known_as_of: tuple[sqlite3.Connection, int, int] | None = None
 
     def add(self, groups: Sequence[Sequence[Arrival]], now: int) -> Deferred[list[list[Receipt]]]:
@@ -45,6 +66,16 @@ class SqliteReadings:
     def page(self, wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[ReadingPage]:
         """See ``IReadings``."""
         return self.database.read(sqlite_pages.page, wanted, descending, offset, limit)
+
+    def minutes(self, wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[MinutePage]:
+        """See ``IReadings``."""
+        return self.database.read(sqlite_minutes.page, wanted, descending, offset, limit)
+
+    def devices(
+        self, wanted: ReadingFilter, device_type: int, descending: bool, offset: int, limit: int
+    ) -> Deferred[DevicePage]:
+        """See ``IReadings``."""
+        return self.database.read(sqlite_devices.page, wanted, device_type, descending, offset, limit)
 
     def total(self) -> Deferred[int]:
         """See ``IReadings``."""
@@ -67,7 +98,7 @@ class SqliteReadings:
         self, connection: sqlite3.Connection, groups: Sequence[Sequence[Arrival]], now: int
     ) -> list[list[Receipt]]:
         accounts, ids = self._known(connection)
-        batch = Batch(connection, accounts, ids, self._newest_values, now)
+        batch = Batch(connection, accounts, ids, self._newest_values, self._minutes_held, now)
         receipts = [batch.add(group) for group in groups]
         batch.finish()
         return receipts
@@ -75,12 +106,13 @@ class SqliteReadings:
     def _known(self, connection: sqlite3.Connection) -> tuple[Accounts, Ids]:
         """What is kept in memory; read again after a failed write, and when another program wrote to the file."""
         (version,) = connection.execute("PRAGMA data_version").fetchone()
-        as_of = (connection, version, self.database.rollbacks)
+        as_of = (connection, version, self.database.disturbed)
         if self._accounts is None or self._ids is None or self._known_as_of != as_of:
             self._accounts, self._ids = Accounts(connection, self.zone), Ids(connection)
             self._accounts.load()
             self._ids.load()
             self._newest_values.clear()
+            self._minutes_held.clear()
             self._known_as_of = as_of
         return self._accounts, self._ids
 
@@ -97,6 +129,11 @@ class SqliteStore:
     readings: IReadings = field(init=False)
     meters: IMeters = field(init=False)
     keys: IKeys = field(init=False)
+    statistics: IStatistics = field(init=False)
+    ledger: ILedger = field(init=False)
+    retention: IRetention = field(init=False)
+    contracts: IContracts = field(init=False)
+    temperatures: ITemperatures = field(init=False)
     _begin: Callable[[sqlite3.Connection], None] = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -105,6 +142,11 @@ class SqliteStore:
         self._begin = readings.begin
         self.meters = SqliteMeters(self.database, readings.own_meter)
         self.keys = SqliteKeys(self.database)
+        self.statistics = SqliteStatistics(self.database)
+        self.ledger = SqliteLedger(self.database)
+        self.retention = SqliteRetention(self.database)
+        self.contracts = SqliteContracts(self.database)
+        self.temperatures = SqliteTemperatures(self.database)
 
     def open(self) -> Deferred[None]:
         """See ``IStore``."""

@@ -137,7 +137,7 @@ class Accounts:
 
     def _open_meter(self) -> int:
         """Open the next account."""
-        meter_id = max(self._meters, default=0) + 1
+        meter_id = next_meter_id(self.connection)
         self.connection.execute(
             "INSERT INTO meter (id, name, zone) VALUES (?, ?, ?)", (meter_id, f"Meter {meter_id}", self.zone)
         )
@@ -173,3 +173,12 @@ class Accounts:
         if received_at - equipment.stored_at >= SEEN_EVERY:
             equipment.stored_at = received_at
             self.connection.execute("UPDATE equipment SET last_seen_at = ? WHERE id = ?", (received_at, equipment.id))
+
+
+def next_meter_id(connection: sqlite3.Connection) -> int:
+    """The id of the next account; that of one which was joined to another is not given again."""
+    (last_id,) = connection.execute(
+        "SELECT max(coalesce((SELECT max(id) FROM meter), 0),"
+        " coalesce((SELECT max(other_meter_id) FROM ledger_edit), 0))"
+    ).fetchone()
+    return int(last_id) + 1

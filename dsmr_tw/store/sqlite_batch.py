@@ -17,12 +17,15 @@ from attrs import define, field
 from dsmr_tw.domain.reading import DAY, GAS, HOUR, SECOND, Arrival, DeviceReading, Receipt, counts
 from dsmr_tw.store.phases import pack, pack_power
 from dsmr_tw.store.sqlite_accounts import Accounts
+from dsmr_tw.store.sqlite_minutes import MINUTE
 
 QUARTER = HOUR // 4
 
 SAME_READING = """
     SELECT id, delivered_1, returned_1, delivered_2, returned_2, power, phases, gas_id
     FROM reading WHERE meter_id = ? AND instant = ?"""
+
+IN_MINUTE = "SELECT 1 FROM reading WHERE meter_id = ? AND instant >= ? AND instant < ? LIMIT 1"
 
 SAVE_STATISTICS = """
     INSERT INTO meter_statistics
@@ -77,8 +80,12 @@ class Batch:
     ids: Ids
     newest_values: dict[int, tuple[int, int, int]]
     """Instant, value and id of the value last written of each device: most telegrams repeat it."""
+    minutes_held: dict[int, int]
+    """A minute of each meter that holds a reading for sure, the last one written to: most readings fall in it."""
     now: int
     _counts: Counter[tuple[int, int, int]] = field(factory=Counter)
+    _minutes: Counter[tuple[int, int, int]] = field(factory=Counter)
+    _device_counts: Counter[tuple[int, int, int]] = field(factory=Counter)
     _marks: set[tuple[int, int]] = field(factory=set)
     _latest: dict[int, Arrival] = field(factory=dict)
     _seen: dict[int, int] = field(factory=dict)
@@ -92,12 +99,18 @@ class Batch:
         self.ids.save()
         if self._counts:
             self.connection.executemany(
-                "INSERT INTO reading_count VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                "INSERT INTO reading_count VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                " SET readings = readings + excluded.readings, minutes = minutes + excluded.minutes",
+                [(*key, readings, self._minutes[key]) for key, readings in self._counts.items()],
+            )
+        if self._device_counts:
+            self.connection.executemany(
+                "INSERT INTO device_reading_count VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
                 " SET readings = readings + excluded.readings",
-                [(*key, readings) for key, readings in self._counts.items()],
+                [(*key, readings) for key, readings in self._device_counts.items()],
             )
         if self._marks:
-            self.connection.executemany("INSERT OR IGNORE INTO dirty_quarter VALUES (?, ?)", self._marks)
+            self.connection.executemany("INSERT OR IGNORE INTO dirty_quarter VALUES (?, ?, 0)", self._marks)
         for meter_id, seen_at in self._seen.items():
             latest = self._latest.get(meter_id)
             if latest is not None:
@@ -139,6 +152,8 @@ class Batch:
         for reading_id, *stored in self.connection.execute(SAME_READING, (meter_id, at)):
             if tuple(stored) == values:
                 return Receipt(meter_id, reading_id, created=False)
+        if self.minutes_held.get(meter_id) != at // MINUTE:
+            self._enter_minute(meter_id, at // MINUTE)
         self.ids.reading += 1
         reading_id = self.ids.reading
         self.connection.execute(
@@ -149,6 +164,14 @@ class Batch:
         self._counts[meter_id, 24, at - at % DAY] += 1
         self._mark(meter_id, at, arrival.received_at)
         return Receipt(meter_id, reading_id, created=True)
+
+    def _enter_minute(self, meter_id: int, minute: int) -> None:
+        """Count the minute that a reading is about to be written to, unless it holds one already."""
+        start = minute * MINUTE
+        if self.connection.execute(IN_MINUTE, (meter_id, start, start + MINUTE)).fetchone() is None:
+            self._minutes[meter_id, 1, start - start % HOUR] += 1
+            self._minutes[meter_id, 24, start - start % DAY] += 1
+        self.minutes_held[meter_id] = minute
 
     def _add_device(self, meter_id: int, device: DeviceReading, received_at: int) -> tuple[int, bool]:
         """The id of a device's value, and whether it is new."""
@@ -167,6 +190,7 @@ class Batch:
                 "INSERT INTO device_reading VALUES (?, ?, ?, ?, ?, ?)",
                 (meter_id, equipment_id, device.at, device_id, (received_at - device.at) // SECOND, device.value),
             )
+            self._device_counts[meter_id, device.device_type, device.at - device.at % DAY] += 1
             self._mark(meter_id, device.at, received_at)
         else:
             (device_id,) = row

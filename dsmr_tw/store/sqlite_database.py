@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -33,6 +34,10 @@ Runner: TypeAlias = Callable[..., "Deferred[Any]"]
 
 ONE_VALUE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 """What SQLite raises over a value, not over its file."""
+
+
+BETWEEN_TRIES_S: Final = 0.001
+"""Another program's transactions are short, and so are the times between them."""
 
 
 @contextmanager
@@ -57,9 +62,11 @@ class Database:
     """May run several at a time."""
     patience: float = 10.0
     """Seconds to wait for another program that is writing."""
-    rollbacks: int = 0
-    """How many writes came to nothing: who remembers what it wrote reads it again when this has moved."""
+    disturbed: int = 0
+    """How often writes came to nothing, or rows were dropped: who remembers what it wrote reads it again then."""
     _writer: sqlite3.Connection | None = None
+    _polls: bool = False
+    """Whether the writer has been told not to wait by itself."""
     _readers: dict[int, sqlite3.Connection] = field(factory=dict)
 
     def write(
@@ -87,7 +94,7 @@ class Database:
         self._readers.clear()
         if self._writer is not None:
             self._writer.close()
-            self._writer = None
+            self._writer, self._polls = None, False
 
     def _connect(self) -> sqlite3.Connection:
         # The runner decides over the threads, and close() comes from another one.
@@ -104,17 +111,36 @@ class Database:
     def _write(self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         with translated(self.path):
             connection = self.writer()
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection)
             try:
                 result = function(connection, *args, **kwargs)
                 connection.execute("COMMIT")
             except BaseException:
-                self.rollbacks += 1
+                self.disturbed += 1
                 # A full or failing disk has rolled back by itself.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
             return result
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Begin to write, as soon as no other program does.
+
+        SQLite's own way of waiting sleeps longer and longer, up to 100 ms, and can miss its turn again and again.
+        """
+        if not self._polls:
+            connection.execute("PRAGMA busy_timeout = 0")
+            self._polls = True
+        patience_until = time.monotonic() + self.patience
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience_until:
+                    raise
+                time.sleep(BETWEEN_TRIES_S)
+            else:
+                return
 
     def _read(self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         with translated(self.path):

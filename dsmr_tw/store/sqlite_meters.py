@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Concatenate, ParamSpec, TypeVar
 
 from attrs import define
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from dsmr_tw.domain.reading import MeterStatistics, Origin
-from dsmr_tw.interfaces import IMeters, Meter, StoredStatistics
+from dsmr_tw.interfaces import Bulk, Equipment, IMeters, Meter, Move, StoredStatistics
+from dsmr_tw.store import sqlite_joins, sqlite_moves
 from dsmr_tw.store.sqlite_accounts import ELECTRICITY_METER
 from dsmr_tw.store.sqlite_database import Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 COLUMNS = {
     "at": "instant",
@@ -61,6 +66,45 @@ class SqliteMeters:
         """See ``IMeters``."""
         return self.database.write(self._reject, origin, telegrams)
 
+    def equipment(self, meter_id: int) -> Deferred[list[Equipment]]:
+        """See ``IMeters``."""
+        return self.database.read(_equipment, meter_id)
+
+    def bulk(self, meter_id: int, equipment: Collection[int] | None) -> Deferred[Bulk]:
+        """See ``IMeters``."""
+        return self.database.read(sqlite_joins.bulk, meter_id, equipment)
+
+    def begin_join(self, meter_id: int, other_id: int) -> Deferred[Move]:
+        """See ``IMeters``."""
+        return self._disturb(sqlite_joins.begin_join, meter_id, other_id)
+
+    def begin_split(self, meter_id: int, equipment: Collection[int], now: int) -> Deferred[Move]:
+        """See ``IMeters``."""
+        return self._disturb(sqlite_joins.begin_split, meter_id, equipment, now)
+
+    def move(self, move: Move) -> Deferred[Move]:
+        """See ``IMeters``."""
+        return Deferred.fromCoroutine(self._move(move))
+
+    def end_move(self, move: Move, now: int) -> Deferred[bool]:
+        """See ``IMeters``."""
+        return self._disturb(sqlite_joins.end_move, move, now)
+
+    async def _move(self, move: Move) -> Move:
+        rows = await self.database.read(sqlite_moves.find, move)
+        return await self._disturb(sqlite_moves.put, move, rows)
+
+    def _disturb(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Deferred[T]:
+        """Write what those who remember the database have to read again."""
+
+        def write(connection: sqlite3.Connection) -> T:
+            self.database.disturbed += 1
+            return function(connection, *args, **kwargs)
+
+        return self.database.write(write)
+
     def _reject(self, connection: sqlite3.Connection, origin: Origin, telegrams: int) -> None:
         connection.execute(
             "INSERT INTO meter_statistics (meter_id, rejected_telegrams) VALUES (?, ?) ON CONFLICT (meter_id)"
@@ -81,6 +125,15 @@ def _all(connection: sqlite3.Connection) -> list[Meter]:
         " FROM meter AS m LEFT JOIN meter_statistics AS s ON s.meter_id = m.id ORDER BY id"
     )
     return [Meter(row[0], row[1], row[2], tuple(printed[row[0]]), *row[3:]) for row in rows]
+
+
+def _equipment(connection: sqlite3.Connection, meter_id: int) -> list[Equipment]:
+    rows = connection.execute(
+        "SELECT id, meter_id, device_type, printed_id, channel, first_seen_at, last_seen_at FROM equipment"
+        " WHERE meter_id = ? ORDER BY id",
+        (meter_id,),
+    )
+    return [Equipment(*row) for row in rows]
 
 
 def _statistics(connection: sqlite3.Connection, meter_id: int) -> StoredStatistics:

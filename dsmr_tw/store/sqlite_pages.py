@@ -1,11 +1,7 @@
 """Responsible for reading lists of readings from SQLite at a cost that does not grow with the table.
 
-``reading_count`` knows how many readings each hour and each day holds.
-The *rank* of an instant, how many readings of the meter lie before it, is thus a sum over days, over the hours of one
-day, and a count within one hour; and the reading of a given rank is found the same way.
-A list is then a range of ranks, its ``count`` their difference, and any page of it a handful of index steps away.
-
-Source: SQLite, ``WITHOUT ROWID`` tables are ordered by their key.
+``reading_count`` knows how many readings each hour and each day holds; how that leads to a page is told in
+``dsmr_tw.store.sqlite_ranks``.
 
 Tests: ``tests/store/test_sqlite.py``
 """
@@ -13,11 +9,13 @@ Tests: ``tests/store/test_sqlite.py``
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from typing import Any
 
 from dsmr_tw.domain.reading import DAY, GAS, HOUR, SECOND, YEAR_2000, YEAR_2020, DeviceReading, Reading, StoredReading
 from dsmr_tw.interfaces import Live, ReadingFilter, ReadingPage
 from dsmr_tw.store.phases import unpack, unpack_power
+from dsmr_tw.store.sqlite_ranks import EVER, Counts, Ranks
 
 ROWS = """
     SELECT r.instant, r.id, r.delivered_1, r.returned_1, r.delivered_2, r.returned_2,
@@ -35,8 +33,10 @@ ASCENDING = ROWS.format(order="ASC", condition="TRUE")
 DESCENDING = ROWS.format(order="DESC", condition="TRUE")
 NEWEST = ROWS.format(order="DESC", condition=COUNTS)
 
-EVER = 1 << 62
-"""An instant after all instants."""
+COUNTED = (
+    Counts(DAY, "readings", "reading_count WHERE meter_id = ? AND hours = 24"),
+    Counts(HOUR, "readings", "reading_count WHERE meter_id = ? AND hours = 1"),
+)
 
 NEAR = 1000
 """So many rows from where the list begins, a walk along the index is the shorter way."""
@@ -53,34 +53,19 @@ def page(
 ) -> ReadingPage:
     """One page of a list; see ``IReadings.page``."""
     meter_id = wanted.meter_id
-    first = 0 if wanted.start is None else rank(connection, meter_id, wanted.start)
-    last = rank(connection, meter_id, EVER if wanted.end is None else wanted.end + 1)
-    count = max(0, last - first)
-    rows = min(limit, count - offset)
-    if rows <= 0:
-        return ReadingPage(count, [])
+    ranks = Ranks(connection, (meter_id,), COUNTED, partial(_between, connection, meter_id))
+    cut = ranks.cut(wanted.start, wanted.end, descending, offset, limit)
+    if cut.rows <= 0:
+        return ReadingPage(cut.count, [])
     if offset <= NEAR:
         span = (wanted.start if wanted.start is not None else -EVER, wanted.end if wanted.end is not None else EVER)
-        near = connection.execute(DESCENDING if descending else ASCENDING, (meter_id, *span, rows, offset))
-        return ReadingPage(count, [stored_reading(row) for row in near])
-    start = last - offset - rows if descending else first + offset
-    found = _slice(connection, meter_id, start, rows)
+        near = connection.execute(DESCENDING if descending else ASCENDING, (meter_id, *span, cut.rows, offset))
+        return ReadingPage(cut.count, [stored_reading(row) for row in near])
+    hour, skip = ranks.place(cut)
+    found = [stored_reading(row) for row in connection.execute(ASCENDING, (meter_id, hour, EVER, cut.rows, skip))]
     if descending:
         found.reverse()
-    return ReadingPage(count, found)
-
-
-def rank(connection: sqlite3.Connection, meter_id: int, instant: int) -> int:
-    """How many readings of the meter are dated before ``instant``."""
-    day = instant - instant % DAY
-    hour = instant - instant % HOUR
-    before = _sum(connection, meter_id, 24, -EVER, day) + _sum(connection, meter_id, 1, day, hour)
-    if instant > hour:
-        before += connection.execute(
-            "SELECT count(*) FROM reading WHERE meter_id = ? AND instant >= ? AND instant < ?",
-            (meter_id, hour, instant),
-        ).fetchone()[0]
-    return before
+    return ReadingPage(cut.count, found)
 
 
 def total(connection: sqlite3.Connection) -> int:
@@ -137,38 +122,9 @@ def _device(row: tuple[Any, ...]) -> DeviceReading:
     return DeviceReading(*row)
 
 
-def _sum(connection: sqlite3.Connection, meter_id: int, hours: int, start: int, end: int) -> int:
-    """Readings in the days or hours that begin from ``start`` up to before ``end``."""
-    if start >= end:
-        return 0
-    total: int = connection.execute(
-        "SELECT coalesce(sum(readings), 0) FROM reading_count"
-        " WHERE meter_id = ? AND hours = ? AND instant >= ? AND instant < ?",
-        (meter_id, hours, start, end),
-    ).fetchone()[0]
-    return total
-
-
-def _span_of(
-    connection: sqlite3.Connection, meter_id: int, hours: int, start: int, end: int, skip: int
-) -> tuple[int, int]:
-    """The day or hour that holds the reading ``skip`` places after the first from ``start`` on, and its place there."""
-    spans = connection.execute(
-        "SELECT instant, readings FROM reading_count"
-        " WHERE meter_id = ? AND hours = ? AND instant >= ? AND instant < ? ORDER BY instant",
-        (meter_id, hours, start, end),
-    )
-    # Not a window function in SQL: that takes ten times as long for ten years of days.
-    for instant, readings in spans:
-        if skip < readings:
-            return instant, skip
-        skip -= readings
-    raise LookupError(f"there are fewer readings than counted, by {skip + 1}")
-
-
-def _slice(connection: sqlite3.Connection, meter_id: int, start: int, rows: int) -> list[StoredReading]:
-    """``rows`` readings from the rank ``start`` on, ascending."""
-    day, skip = _span_of(connection, meter_id, 24, -EVER, EVER, start)
-    hour, skip = _span_of(connection, meter_id, 1, day, day + DAY, skip)
-    found = connection.execute(ASCENDING, (meter_id, hour, EVER, rows, skip))
-    return [stored_reading(row) for row in found]
+def _between(connection: sqlite3.Connection, meter_id: int, start: int, end: int) -> int:
+    """How many readings lie from ``start`` up to before ``end``."""
+    (readings,) = connection.execute(
+        "SELECT count(*) FROM reading WHERE meter_id = ? AND instant >= ? AND instant < ?", (meter_id, start, end)
+    ).fetchone()
+    return int(readings)

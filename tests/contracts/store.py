@@ -5,16 +5,35 @@ from __future__ import annotations
 from zope.interface.verify import verifyObject
 
 from dsmr_tw.domain.reading import SECOND
-from dsmr_tw.interfaces import IKeys, IMeters, IReadings, IStore
+from dsmr_tw.interfaces import IContracts, IKeys, IMeters, IReadings, IStatistics, IStore, ITemperatures
 from tests.arrivals import NOON, heard
 from tests.contracts.accounts import DevicesContract, MetersOfArrivalsContract
+from tests.contracts.contracts import ContractsContract
+from tests.contracts.devices import DeviceValuesContract
+from tests.contracts.edits import EditsContract
+from tests.contracts.ledger import LedgerContract
 from tests.contracts.meters import KeysContract, MetersContract
+from tests.contracts.minutes import MinutesContract
+from tests.contracts.moves import MovesContract
 from tests.contracts.newest import NewestContract
 from tests.contracts.readings import ReadingsContract
+from tests.contracts.temperatures import TemperaturesContract
 
 
 class StoreContract(
-    ReadingsContract, MetersOfArrivalsContract, DevicesContract, NewestContract, MetersContract, KeysContract
+    ReadingsContract,
+    MetersOfArrivalsContract,
+    DevicesContract,
+    NewestContract,
+    MinutesContract,
+    DeviceValuesContract,
+    MetersContract,
+    KeysContract,
+    ContractsContract,
+    EditsContract,
+    MovesContract,
+    LedgerContract,
+    TemperaturesContract,
 ):
     """Everything that a store promises. A test case gives it ``make_store`` and ``ask``."""
 
@@ -24,6 +43,9 @@ class StoreContract(
         verifyObject(IReadings, self.store.readings)
         verifyObject(IMeters, self.store.meters)
         verifyObject(IKeys, self.store.keys)
+        verifyObject(IContracts, self.store.contracts)
+        verifyObject(ITemperatures, self.store.temperatures)
+        verifyObject(IStatistics, self.store.statistics)
 
     def test_it_can_be_opened_again(self) -> None:
         """Closing is no end: the same store may be opened once more, and reads and writes as before."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
 from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from dsmr_tw.domain.reading import DAY, GAS, HOUR
 from dsmr_tw.errors import StoreRefused, StoreUnavailable
+from dsmr_tw.interfaces import ReadingFilter
 from dsmr_tw.store.connect import result_of, sqlite_store
 from dsmr_tw.store.migrate import Migration, migrate_sqlite, migrations
-from tests.arrivals import NOON, heard
+from tests.arrivals import MINUTE, NOON, WATER, heard
 
 FIRST = Migration(1, "0001_first.sql", "CREATE TABLE house (name TEXT NOT NULL); INSERT INTO house VALUES ('ours');")
 SECOND = Migration(2, "0002_rooms.sql", "ALTER TABLE house ADD COLUMN rooms INTEGER; UPDATE house SET rooms = 5;")
@@ -206,3 +209,63 @@ class OurStepsTests(SynchronousTestCase):
         result_of(store.close())
         with closing(sqlite3.connect(path)) as connection:
             self.assertEqual(list(connection.iterdump()), before)
+
+
+class OldReadingsTests(SynchronousTestCase):
+    """A database of the first schema, with readings: what later schemas keep beside them is there after the upgrade."""
+
+    INSTANTS = (-DAY - 1, -1, 0, NOON, NOON + MINUTE - 1, NOON + MINUTE, NOON + 30 * HOUR)
+    """Of its readings, each with the values of a gas and of a water meter."""
+
+    def setUp(self) -> None:
+        """Bring it up to date by opening it."""
+        path = Path(self.mktemp())
+        path.mkdir()
+        path /= "dsmr.sqlite3"
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            migrate_sqlite(connection, path, migrations("sqlite")[:1])
+            self.fill(connection)
+        self.store = sqlite_store(path, "Europe/Amsterdam", maybeDeferred, maybeDeferred)
+        result_of(self.store.open())
+
+    def tearDown(self) -> None:
+        """Close it."""
+        result_of(self.store.close())
+
+    def fill(self, connection: sqlite3.Connection) -> None:
+        """Store readings as the first schema has them."""
+        connection.execute("INSERT INTO meter VALUES (1, 'Meter 1', 'Europe/Amsterdam', 0)")
+        for device, of in ((1, GAS), (2, WATER)):
+            connection.execute("INSERT INTO equipment VALUES (?, 1, ?, NULL, ?, 0, 0)", (device, of, device))
+        for number, at in enumerate(self.INSTANTS):
+            connection.execute("INSERT INTO reading VALUES (1, ?, ?, 0, NULL, 1, 2, 3, 4, 5, NULL, NULL)", (at, number))
+            for device in (1, 2):
+                connection.execute(
+                    "INSERT INTO device_reading VALUES (1, ?, ?, ?, 0, ?)", (device, at, 2 * number + device, number)
+                )
+        for hours in (1, 24):
+            connection.executemany(
+                "INSERT INTO reading_count VALUES (1, ?, ?, ?)",
+                [(hours, *counted) for counted in Counter(at - at % (hours * HOUR) for at in self.INSTANTS).items()],
+            )
+
+    def rows(self, sql: str) -> list[tuple[int, ...]]:
+        """What the database holds."""
+        return self.store.database.writer().execute(sql).fetchall()
+
+    def test_minutes_are_counted(self) -> None:
+        """Each hour and each day knows how many of its minutes hold readings, and all are listed."""
+        starts = sorted({at - at % MINUTE for at in self.INSTANTS})
+        expected = Counter((hours, at - at % (hours * HOUR)) for hours in (1, 24) for at in starts)
+        counted = self.rows("SELECT hours, instant, minutes FROM reading_count")
+        self.assertEqual({(hours, at): minutes for hours, at, minutes in counted}, expected)
+        page = result_of(self.store.readings.minutes(ReadingFilter(1), False, 0, 10))
+        self.assertEqual((page.count, [minute.start for minute in page.minutes]), (len(starts), starts))
+
+    def test_values_of_devices_are_counted(self) -> None:
+        """Each day knows how many values each type of device gave in it, and all are listed."""
+        expected = Counter((of, at - at % DAY) for of in (GAS, WATER) for at in self.INSTANTS)
+        counted = self.rows("SELECT device_type, instant, readings FROM device_reading_count WHERE meter_id = 1")
+        self.assertEqual({(of, day): readings for of, day, readings in counted}, expected)
+        page = result_of(self.store.readings.devices(ReadingFilter(1), GAS, False, 0, 10))
+        self.assertEqual((page.count, [stored.reading.at for stored in page.readings]), (7, list(self.INSTANTS)))

@@ -1,0 +1,169 @@
+"""Responsible for the work on the ledger in SQLite; see ``ILedger``.
+
+Tests: ``tests/store/test_sqlite_ledger.py``, ``tests/contracts/ledger.py``
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from dsmr_tw.domain.edits import Change
+from dsmr_tw.domain.reading import YEAR_2000, YEAR_2020
+from dsmr_tw.interfaces import Findings, ILedger, LedgerSummary
+from dsmr_tw.store import sqlite_edits
+from dsmr_tw.store.sqlite_closing import Closing
+from dsmr_tw.store.sqlite_database import Database
+from dsmr_tw.store.sqlite_history import max_power
+from dsmr_tw.store.sqlite_pieces import MARKS_AT_ONCE, Job, Part, Rebuild, claim, compute, portions, write
+from dsmr_tw.store.sqlite_spans import recount
+
+MARK_ALL = f"""
+    INSERT OR IGNORE INTO dirty_quarter
+    SELECT meter_id, instant + step * 900000000, 0
+    FROM reading_count
+    CROSS JOIN (SELECT 0 AS step UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3)
+    WHERE hours = 1 AND instant >= {YEAR_2000}
+    UNION SELECT meter_id, instant - instant % 900000000, 0 FROM device_reading WHERE instant >= {YEAR_2000}"""
+
+
+@implementer(ILedger)
+@define
+class SqliteLedger:
+    """See ``ILedger``."""
+
+    database: Database
+    _jobs: dict[int, Job] = field(factory=dict, init=False)
+    """Jobs that were begun and not finished, by meter."""
+    _opens_at: dict[int, int] | None = field(default=None, init=False)
+    """When the clock lets the next row of a meter appear, where nothing else is waited for."""
+
+    def configure(self, max_power_w: int) -> Deferred[None]:
+        """See ``ILedger``."""
+        return self.database.write(_configure, max_power_w)
+
+    def dirty(self, now: int) -> Deferred[list[int]]:
+        """See ``ILedger``."""
+        return self.database.read(self._dirty, now)
+
+    def recompute(self, meter_id: int, now: int) -> Deferred[bool]:
+        """See ``ILedger``."""
+        return Deferred.fromCoroutine(self._recompute(meter_id, now))
+
+    def close(self, meter_id: int, now: int) -> Deferred[bool]:
+        """See ``ILedger``."""
+        return self.database.write(self._close, meter_id, now)
+
+    def rebuild(self, meter_id: int, start: int, end: int, now: int, told: Callable[[int], None]) -> Deferred[None]:
+        """See ``ILedger``."""
+        return Deferred.fromCoroutine(self._rebuild(Rebuild(meter_id, start, end), now, told))
+
+    def summary(self) -> Deferred[LedgerSummary]:
+        """See ``ILedger``."""
+        return self.database.read(_summary)
+
+    def findings(self, meter_id: int, limit: int) -> Deferred[Findings]:
+        """See ``ILedger``."""
+        return self.database.read(sqlite_edits.findings, meter_id, limit)
+
+    def split_epoch(self, meter_id: int, equipment_id: int, instant: int, now: int) -> Deferred[Change]:
+        """See ``ILedger``."""
+        return self.database.write(sqlite_edits.split_epoch, meter_id, equipment_id, instant, now)
+
+    def join_epoch(self, meter_id: int, equipment_id: int, at: int, now: int) -> Deferred[Change]:
+        """See ``ILedger``."""
+        return self.database.write(sqlite_edits.join_epoch, meter_id, equipment_id, at, now)
+
+    def _dirty(self, connection: sqlite3.Connection, now: int) -> list[int]:
+        if self._opens_at is None:
+            # After a start nobody knows what the clock has let appear since: every meter is dirty until close() looked.
+            self._opens_at = dict.fromkeys((meter_id for (meter_id,) in connection.execute("SELECT id FROM meter")), 0)
+        marked = connection.execute(
+            "SELECT id FROM meter WHERE EXISTS (SELECT 1 FROM dirty_quarter WHERE meter_id = meter.id) ORDER BY id"
+        )
+        found = [meter_id for (meter_id,) in marked]
+        return found + [
+            meter_id for meter_id, opens_at in self._opens_at.items() if opens_at <= now and meter_id not in found
+        ]
+
+    async def _recompute(self, meter_id: int, now: int) -> bool:
+        job = self._jobs.pop(meter_id, None) or await self.database.write(claim, meter_id)
+        if job is None:
+            return False
+        parts = await self.database.read(compute, job)
+        if parts is None or not await self._write(job, parts, job.settled, job.done, now):
+            # Somebody else wrote: what was claimed is still marked, and computed the next time.
+            return True
+        if not job.done:
+            self._jobs[meter_id] = job
+        return not job.done or job.settled != job.marks or len(job.marks) == MARKS_AT_ONCE
+
+    async def _rebuild(self, rebuild: Rebuild, now: int, told: Callable[[int], None]) -> None:
+        while not rebuild.done:
+            parts = await self.database.read(rebuild.compute)
+            if await self._write(rebuild, parts, (), False, now):
+                rebuild.written(parts)
+                told(rebuild.readings)
+        while await self.close(rebuild.meter_id, now):
+            pass
+
+    async def _write(
+        self, work: Job | Rebuild, parts: Sequence[Part], settled: Sequence[int], done: bool, now: int
+    ) -> bool:
+        """Write pieces, portion by portion; whether all of them are written."""
+        in_portions = list(portions(parts))
+        for number, portion in enumerate(in_portions, 1):
+            assert work.version is not None
+            is_last = number == len(in_portions)
+            written = await self.database.write(
+                write, work.meter_id, work.version, portion, settled, done and is_last, now
+            )
+            if not written:
+                return False
+            work.version += 1
+            # Rows may have closed by that: the meter is dirty until close() has looked.
+            self._open_at(work.meter_id, now)
+        return True
+
+    def _close(self, connection: sqlite3.Connection, meter_id: int, now: int) -> bool:
+        if now < YEAR_2020:
+            # A clock that has not been set yet would make all rows disappear.
+            self._open_at(meter_id, YEAR_2020)
+            return False
+        if connection.execute("SELECT 1 FROM meter WHERE id = ?", (meter_id,)).fetchone() is None:
+            # Its account was joined to another since.
+            self._open_at(meter_id, None)
+            return False
+        closing = Closing(connection, meter_id, now)
+        more = closing.close()
+        for start, end in closing.touched:
+            recount(connection, meter_id, start, end)
+        self._open_at(meter_id, now if more else closing.opens_at())
+        return more
+
+    def _open_at(self, meter_id: int, opens_at: int | None) -> None:
+        """Remember when the clock lets the next row of a meter appear."""
+        if self._opens_at is None:
+            return
+        if opens_at is None:
+            self._opens_at.pop(meter_id, None)
+        else:
+            self._opens_at[meter_id] = opens_at
+
+
+def _configure(connection: sqlite3.Connection, max_power_w: int) -> None:
+    if max_power(connection) != max_power_w:
+        connection.execute("INSERT OR REPLACE INTO ledger_setting VALUES ('max_power_w', ?)", (max_power_w,))
+        connection.execute(MARK_ALL)
+
+
+def _summary(connection: sqlite3.Connection) -> LedgerSummary:
+    counts = (
+        connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("dirty_quarter", "epoch", "outlier")
+    )
+    return LedgerSummary(*counts)

@@ -1,0 +1,300 @@
+"""Responsible for computing pieces of a meter's ledger from SQLite, and for writing them in place of the old ones.
+
+Reading and walking need no lock: a piece is computed on one unchanging state of the database, whose *version* it
+remembers.  It is written only if no other piece of the meter's ledger was written since; else it is computed again.
+Marks that are made meanwhile are not touched, so whatever came in between is computed the next time.
+
+Tests: ``tests/store/test_sqlite_pieces.py``
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from attrs import define, field
+
+from dsmr_tw.domain.ledger import NEVER
+from dsmr_tw.domain.spans import QUARTER
+from dsmr_tw.domain.work import Piece, Stretch
+from dsmr_tw.store.sqlite_closing import Closing
+from dsmr_tw.store.sqlite_history import ELECTRICITY, Registers, SqliteHistory, registers_of
+from dsmr_tw.store.sqlite_spans import recount
+
+READINGS_AT_ONCE: Final = 5_000
+"""Readings of a piece; some more where it can't end sooner."""
+
+QUARTERS_AT_ONCE: Final = 500
+"""Quarters that are written in one transaction."""
+
+MARKS_AT_ONCE: Final = 500
+"""Marks that are claimed in one transaction."""
+
+Part = tuple[int, Piece]
+"""A piece, and the equipment whose registers it is of."""
+
+
+@define
+class Job:
+    """What is computed of a meter's ledger because of marks, across several transactions."""
+
+    meter_id: int
+    marks: list[int]
+    """Quarters that are marked and claimed, in order."""
+    version: int | None = None
+    """Of the ledger as the job last saw or left it."""
+    stretch: Stretch | None = None
+    """Of the electricity; kept while it is not done."""
+
+    @property
+    def settled(self) -> list[int]:
+        """The marks that are being settled, or are when the job is done."""
+        return self.marks[: self.stretch.settled] if self.stretch is not None else []
+
+    @property
+    def done(self) -> bool:
+        """Whether all was computed that the settled marks ask for."""
+        return self.stretch is not None and self.stretch.done
+
+
+def claim(connection: sqlite3.Connection, meter_id: int) -> Job | None:
+    """Claim the oldest marks of a meter; ``None`` when there are none. Inside a write."""
+    marks = [
+        mark
+        for (mark,) in connection.execute(
+            "SELECT DISTINCT instant FROM dirty_quarter WHERE meter_id = ? ORDER BY instant LIMIT ?",
+            (meter_id, MARKS_AT_ONCE),
+        )
+    ]
+    if not marks:
+        return None
+    connection.execute(
+        "UPDATE OR REPLACE dirty_quarter SET claimed = 1 WHERE meter_id = ? AND instant <= ? AND claimed = 0",
+        (meter_id, marks[-1]),
+    )
+    return Job(meter_id, marks)
+
+
+def compute(connection: sqlite3.Connection, job: Job) -> list[Part] | None:
+    """Go on with a job; ``None`` when the ledger is not as the job left it. Inside a read."""
+    found = version(connection, job.meter_id)
+    if job.version is not None and job.version != found:
+        return None
+    job.version = found
+    electricity, *devices = registers_of(connection, job.meter_id)
+    history = SqliteHistory(connection, electricity)
+    if job.stretch is None:
+        job.stretch = Stretch.around(job.marks, electricity.pace, electricity.edits, history)
+    parts = [(ELECTRICITY, job.stretch.advance(history, READINGS_AT_ONCE))]
+    if job.done:
+        parts += [part for device in devices for part in _of_device(connection, device, job.settled)]
+    return parts
+
+
+def _of_device(connection: sqlite3.Connection, registers: Registers, marks: list[int]) -> Iterator[Part]:
+    """What the marks mean for a device: nothing, where it has no value."""
+    history = SqliteHistory(connection, registers)
+    own = [mark for mark in marks if history.has(mark)]
+    while own:
+        stretch = Stretch.around(own, registers.pace, registers.edits, history)
+        yield registers.equipment_id, stretch.advance(history, NEVER)
+        own = own[stretch.settled :]
+
+
+@define
+class Rebuild:
+    """All of a meter's ledger in a time, computed anew, set of registers by set of registers."""
+
+    meter_id: int
+    start: int
+    end: int
+    readings: int = field(default=0, init=False)
+    """How many were taken, to tell how far it is."""
+    version: int | None = field(default=None, init=False)
+    _left: list[int] | None = field(default=None, init=False)
+    """The equipment whose registers are still to do."""
+    _from: int = field(init=False)
+    _stretch: Stretch | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._from = self.start
+
+    @property
+    def done(self) -> bool:
+        """Whether it is all written."""
+        return self._left == []
+
+    def compute(self, connection: sqlite3.Connection) -> list[Part]:
+        """The next piece. Inside a read."""
+        found = version(connection, self.meter_id)
+        if self.version != found:
+            # Another piece was written: what this walk remembers may be older.
+            self._stretch = None
+        self.version = found
+        registers = {of.equipment_id: of for of in registers_of(connection, self.meter_id)}
+        if self._left is None:
+            self._left = list(registers)
+        of = registers[self._left[0]]
+        history = SqliteHistory(connection, of)
+        if self._stretch is None:
+            self._stretch = Stretch.over(self._from, self.end, of.pace, of.edits, history)
+        return [(of.equipment_id, self._stretch.advance(history, 2 * READINGS_AT_ONCE))]
+
+    def written(self, parts: list[Part]) -> None:
+        """The piece is stored."""
+        assert self._left is not None and self._stretch is not None
+        self._from = parts[-1][1].end
+        self.readings += self._stretch.taken
+        if self._stretch.done:
+            self._left.pop(0)
+            self._from, self._stretch = self.start, None
+
+
+def write(
+    connection: sqlite3.Connection,
+    meter_id: int,
+    seen: int,
+    parts: Sequence[Part],
+    settled: Sequence[int],
+    done: bool,
+    now: int,
+) -> bool:
+    """Write pieces in place of what they replace; whether that was done. Inside a write.
+
+    ``seen`` is the version of the ledger that they were computed from; it is one higher afterwards.
+    When ``done``, the settled marks go with them.
+    """
+    if version(connection, meter_id) != seen:
+        return False
+    for equipment_id, piece in parts:
+        _replace(connection, meter_id, equipment_id, piece)
+    if done:
+        connection.executemany(
+            "DELETE FROM dirty_quarter WHERE meter_id = ? AND instant = ? AND claimed = 1",
+            [(meter_id, mark) for mark in settled],
+        )
+        connection.execute("UPDATE thinned SET until = ?2 WHERE meter_id = ?1 AND until > ?2", (meter_id, settled[0]))
+    closing = Closing(connection, meter_id, now)
+    spans = [(piece.start, piece.end) for _, piece in parts]
+    if done:
+        # A row that waited for the last of these marks may lie in a piece that was written before.
+        spans += [(mark, mark + QUARTER) for mark in settled]
+    for start, end in _merged(spans):
+        closing.derive(start, end, settled)
+    for start, end in closing.touched:
+        recount(connection, meter_id, start, end)
+    connection.execute(
+        "INSERT INTO ledger_state VALUES (?, ?) ON CONFLICT DO UPDATE SET version = excluded.version",
+        (meter_id, seen + 1),
+    )
+    return True
+
+
+def version(connection: sqlite3.Connection, meter_id: int) -> int:
+    """How often a meter's ledger was written."""
+    row = connection.execute("SELECT version FROM ledger_state WHERE meter_id = ?", (meter_id,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def portions(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """The pieces, cut and gathered so that each portion can be written in one short transaction."""
+    portion: list[Part] = []
+    quarters = 0
+    for equipment_id, piece in parts:
+        for cut in _cut(piece):
+            portion.append((equipment_id, cut))
+            quarters += len(cut.quarters)
+            if quarters >= QUARTERS_AT_ONCE:
+                yield portion
+                portion, quarters = [], 0
+    if portion:
+        yield portion
+
+
+def _cut(piece: Piece) -> Iterator[Piece]:
+    """The piece in several, none of them with too many quarters."""
+    start = piece.start
+    for index in range(0, len(piece.quarters), QUARTERS_AT_ONCE):
+        quarters = piece.quarters[index : index + QUARTERS_AT_ONCE]
+        is_last = index + QUARTERS_AT_ONCE >= len(piece.quarters)
+        end = piece.end if is_last else quarters[-1].end
+        yield Piece(
+            start,
+            end,
+            quarters,
+            [epoch for epoch in piece.epochs if start <= epoch.at < end],
+            [outlier for outlier in piece.outliers if start <= outlier.at < end],
+        )
+        start = end
+    if not piece.quarters:
+        yield piece
+
+
+def _replace(connection: sqlite3.Connection, meter_id: int, equipment_id: int, piece: Piece) -> None:
+    """Write one piece."""
+    span = (meter_id, equipment_id, piece.start, piece.end)
+    for table in ("epoch", "outlier"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE meter_id = ? AND equipment_id = ? AND instant >= ? AND instant < ?", span
+        )
+    for table, findings in (("epoch", piece.epochs), ("outlier", piece.outliers)):
+        connection.executemany(
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)",
+            [(meter_id, equipment_id, found.at, found.reading_id, found.reason) for found in findings],
+        )
+    if equipment_id == ELECTRICITY:
+        connection.execute(
+            "DELETE FROM quarter WHERE meter_id = ? AND instant >= ? AND instant < ?",
+            (meter_id, piece.start, piece.end),
+        )
+        connection.executemany(
+            "INSERT INTO quarter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    meter_id,
+                    quarter.start,
+                    *quarter.amounts,
+                    *quarter.positions,
+                    quarter.lowest_power,
+                    quarter.highest_power,
+                    quarter.start_estimated,
+                    quarter.end_estimated,
+                    quarter.first_at,
+                    quarter.last_at,
+                )
+                for quarter in piece.quarters
+            ],
+        )
+    else:
+        connection.execute(
+            "DELETE FROM device_quarter WHERE meter_id = ? AND equipment_id = ? AND instant >= ? AND instant < ?", span
+        )
+        connection.executemany(
+            "INSERT INTO device_quarter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    meter_id,
+                    equipment_id,
+                    quarter.start,
+                    quarter.amounts[0],
+                    quarter.positions[0],
+                    quarter.start_estimated,
+                    quarter.end_estimated,
+                    quarter.first_at,
+                    quarter.last_at,
+                )
+                for quarter in piece.quarters
+            ],
+        )
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same time in spans that do not touch, in order."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
