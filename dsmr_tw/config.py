@@ -24,8 +24,11 @@ from dsmr_tw import limits
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import SettingsError
+from dsmr_tw.weatherfeeds import feed_of
 
 MOST_DEMO_DAYS: Final = 3660
+LEAST_DAYS_KEPT: Final = 2
+MOST_DAYS_KEPT: Final = 36_600
 PROMISED_SECONDS: Final = 5.0
 """How long a reading of the line may stay in memory before the promise about the line is weaker than documented."""
 
@@ -62,12 +65,15 @@ OPTIONS: Final = (
     Option("database", "Where readings are kept. [sqlite:STATE-DIR/dsmr.sqlite3]", "sqlite:PATH"),
     Option("state-dir", "Where the database and the API key lie. [$STATE_DIRECTORY, or the user's data folder]", "DIR"),
     Option("commit-interval", "Seconds that readings of a line are gathered before they are written. [1]", "SECONDS"),
+    Option("keep-readings", "How long to keep all readings, like 31d; older ones are thinned out. [forever]", "ND"),
     Option("http", "Where to serve HTTP, as a Twisted endpoint. [tcp:8080:interface=127.0.0.1]", "ENDPOINT", True),
     Option("enable-api", "Answer the API; without it only /health and the front page are served."),
     Option("api-timestamps", "Show instants as utc or as local time. [utc]", "utc|local"),
     Option("cors-origin", "An origin whose web pages may use the API from a browser, or *.", "ORIGIN", True),
     Option("trusted-proxy", "Address of a reverse proxy whose X-Forwarded headers are believed.", "ADDRESS", True),
     Option("max-connections", f"HTTP connections at a time. [{limits.CONNECTIONS}]", "NUMBER"),
+    Option("max-power", "The most power, in kW, that a connection carries; faster rises are not believed. [60]", "KW"),
+    Option("weather", "Fetch temperatures: open-meteo:LAT,LON, or buienradar:STATION in the Netherlands.", "FEED"),
     Option("zone", "The time zone that the meters hang in. [Europe/Amsterdam]", "NAME"),
     Option("config", "Read settings from this TOML file; flags and environment win over it.", "FILE"),
 )
@@ -103,6 +109,28 @@ def _zone_exists(instance: object, attribute: Any, value: str) -> None:
         raise ValueError(f"takes the name of a time zone, like Europe/Amsterdam, not {value}") from error
 
 
+def days_kept(text: str) -> int | None:
+    """The days in ``31d``; ``None`` for ``forever``.
+
+    Raises: ``ValueError`` when it is neither.
+    """
+    if text == "forever":
+        return None
+    days = text.removesuffix("d")
+    if days == text or not (days.isascii() and days.isdigit()) or not LEAST_DAYS_KEPT <= int(days) <= MOST_DAYS_KEPT:
+        raise ValueError(f"takes a number of days from {LEAST_DAYS_KEPT}d, like 31d, or forever, not {text}")
+    return int(days)
+
+
+def _is_retention(instance: object, attribute: Any, value: str) -> None:
+    days_kept(value)
+
+
+def _feed_exists(instance: object, attribute: Any, value: str | None) -> None:
+    if value is not None:
+        feed_of(value)
+
+
 def _demo_days_fit(instance: object, attribute: Any, value: int) -> None:
     if not 0 <= value <= MOST_DEMO_DAYS:
         raise ValueError(f"takes a number of days from 0 to {MOST_DEMO_DAYS}")
@@ -121,13 +149,26 @@ class Settings:
     database: str | None = None
     state_dir: Path = field(factory=default_state_dir)
     commit_interval: float = field(default=1.0, validator=_at_least(0, "takes a number of seconds, 0 or more"))
+    keep_readings: str = field(default="forever", validator=_is_retention)
     http: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
     enable_api: bool = False
     api_timestamps: str = field(default="utc", validator=_one_of("utc", "local"))
     cors_origin: tuple[str, ...] = ()
     trusted_proxy: tuple[str, ...] = ()
     max_connections: int = field(default=limits.CONNECTIONS, validator=_at_least(1, "takes a number, 1 or more"))
+    max_power: float = field(default=60.0, validator=_at_least(1, "takes a number of kW, 1 or more"))
+    weather: str | None = field(default=None, validator=_feed_exists)
     zone: str = field(default="Europe/Amsterdam", validator=_zone_exists)
+
+    @property
+    def keep_days(self) -> int | None:
+        """How many days all readings are kept; ``None``: for ever."""
+        return days_kept(self.keep_readings)
+
+    @property
+    def max_power_w(self) -> int:
+        """The most power of a connection, in W."""
+        return int(self.max_power * 1000)
 
     @property
     def database_path(self) -> Path:

@@ -19,8 +19,10 @@ from dsmr_tw import __version__
 from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.groupcommit import GroupCommit
-from dsmr_tw.interfaces import IHealth, ISource
+from dsmr_tw.interfaces import IHealth, ISource, IWeather
 from dsmr_tw.limits import Limits
+from dsmr_tw.retention import RetentionService
+from dsmr_tw.rollup import RollupService
 
 
 @implementer(IHealth)
@@ -36,6 +38,10 @@ class Health:
     """How many readings are stored."""
     limits: Limits
     sources: Sequence[ISource]
+    rollup: RollupService
+    retention: RetentionService
+    weather: IWeather | None = None
+    """Where temperatures are fetched from, if they are; without them nothing is wrong."""
 
     def report(self) -> dict[str, object]:
         """See ``IHealth``."""
@@ -46,6 +52,8 @@ class Health:
             problems.append(f"the store takes no readings: {away}")
         if self.commits.lost:
             problems.append(f"{self.commits.lost} readings of a line could not be stored since the start")
+        services = (self.rollup, self.retention)
+        problems += [f"{each.what} failed: {each.last_error}" for each in services if each.last_error is not None]
         return {
             "status": "failing" if away is not None else "degraded" if problems else "ok",
             "problems": problems,
@@ -72,9 +80,31 @@ class Health:
                 "last_commit_at": _text(self.commits.last_commit_at),
                 "readings": self.readings(),
                 "lost": self.commits.lost,
+                "bytes": self.retention.size and self.retention.size.total,
+                "free_bytes": self.retention.size and self.retention.size.free,
+                "thinned_out": self.retention.dropped,
             },
+            "ledger": self._ledger(),
+            **self._weather(),
             "limits": dict(self.limits.hits),
         }
+
+    def _ledger(self) -> dict[str, object]:
+        summary = self.rollup.summary
+        return {
+            "dirty_quarters": None if summary is None else summary.dirty_quarters,
+            "last_success_at": _text(self.rollup.last_success_at),
+            "last_error": self.rollup.last_error,
+            "epochs": None if summary is None else summary.epochs,
+            "outliers": None if summary is None else summary.outliers,
+        }
+
+    def _weather(self) -> dict[str, object]:
+        """How fetching temperatures goes, when that was asked for; whatever it is, readings do not suffer from it."""
+        weather = self.weather
+        if weather is None:
+            return {}
+        return {"weather": {"last_success_at": _text(weather.last_success_at), "last_error": weather.last_error}}
 
 
 def _text(instant: int | None) -> Any:

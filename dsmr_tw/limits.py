@@ -21,6 +21,7 @@ READINGS_PER_COMMIT: Final = 200
 TELEGRAMS_PER_BODY: Final = 100
 UNKNOWN_LINES: Final = 64
 PAGE_ROWS: Final = 10_000
+EXPORTS: Final = 4
 
 NAMES: Final = (
     "telegram_bytes",
@@ -32,6 +33,7 @@ NAMES: Final = (
     "readings_waiting",
     "unknown_lines",
     "page_rows",
+    "exports",
 )
 """The limits that ``/health`` shows."""
 

@@ -36,6 +36,7 @@ class Opening(Service):
     datalogger: Datalogger
     live: LiveValues
     keys: KeyRing
+    max_power_w: int
     writer: Threads
     readers: Threads
     opened: Deferred[None] | None = field(default=None, init=False)
@@ -78,6 +79,7 @@ class Opening(Service):
     async def _load(self) -> None:
         now = int(self.clock.seconds() * SECOND)
         await self.store.open()
+        await self.store.ledger.configure(self.max_power_w)
         await owner_key(self.store.keys, self.state, now)
         await self.keys.refresh()
         meters = await self.store.meters.all()

@@ -28,8 +28,20 @@ class Progress:
         before, self._done = self._done, self._done + steps
         if self.stream.isatty():
             self._draw(steps, length)
-        elif (tenths := 10 * self._done // length) > 10 * before // length:
+        elif length and (tenths := 10 * self._done // length) > 10 * before // length:
             self._log.info("{label}: {percent} %", label=self.label, percent=10 * tenths)
+
+    def reach(self, done: int, length: int) -> None:
+        """``done`` of ``length`` are done in all; fewer than before, or more than all, are not shown."""
+        steps = min(done, length) - self._done
+        if steps > 0:
+            self.advance(steps, length)
+
+    def end(self) -> None:
+        """Nothing more is done, whether all of it was or not: what is printed next has a line of its own."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
 
     def _draw(self, steps: int, length: int) -> None:
         if self._bar is None:
@@ -37,4 +49,4 @@ class Progress:
             self._bar.__enter__()
         self._bar.update(steps)
         if self._done >= length:
-            self._bar.__exit__(None, None, None)
+            self.end()

@@ -63,6 +63,20 @@ class StateDir:
             ) from error
         self._locks.append(lock)
 
+    def is_held(self, path: Path | None = None) -> bool:
+        """Whether a server holds the directory, or another file, now; not, where that can't be looked at."""
+        try:
+            lock = os.open(self.path / "dsmr.lock" if path is None else path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
     def release(self) -> None:
         """Let others in."""
         while self._locks:

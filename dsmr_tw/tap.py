@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.application.internet import TimerService
@@ -41,11 +41,17 @@ from dsmr_tw.live import LiveValues
 from dsmr_tw.opening import Opening
 from dsmr_tw.printed import PrintedSource
 from dsmr_tw.progress import Progress
+from dsmr_tw.retention import RetentionService
+from dsmr_tw.rollup import RollupService
 from dsmr_tw.source import TelegramSource, device_source
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.connect import result_of, sqlite_store
 from dsmr_tw.store.threads import Threads
+from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
+
+if TYPE_CHECKING:
+    from dsmr_tw.weather import WeatherService
 
 READERS = 2
 """Threads that read the database; one more writes it."""
@@ -155,16 +161,33 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     datalogger = Datalogger(store, clock, zone, limits, settings.commit_interval, (live.offer,))
     sources = _sources(settings, reactor, clock, datalogger)
     started_at = int(clock.seconds()) * SECOND
-    health = Health(clock, started_at, store.kind, datalogger.commits, lambda: datalogger.readings, limits, sources)
+    rollup = RollupService(clock, store.ledger)
+    retention = RetentionService(clock, store.retention, store.meters, settings.keep_days, datalogger.begin)
+    weather = _weather(settings, reactor, clock, store)
+    health = Health(
+        clock,
+        started_at,
+        store.kind,
+        datalogger.commits,
+        lambda: datalogger.readings,
+        limits,
+        sources,
+        rollup,
+        retention,
+        next(iter(weather), None),
+    )
     keys = KeyRing(store.keys, clock)
     web = Web(_api_settings(settings, zone), store, datalogger, live, health, keys, limits, clock)
     site = web.site(reactor, settings.max_connections)
 
     service = Server()
     for part in (
-        Opening(store, state, clock, datalogger, live, keys, writer, readers),
+        Opening(store, state, clock, datalogger, live, keys, settings.max_power_w, writer, readers),
+        rollup,
+        retention,
         datalogger,
         *_fed(settings, clock, datalogger, store, sources),
+        *weather,
         _every(REFRESH_SECONDS, keys.refresh, clock),
         *(listening(reactor, description, site) for description in settings.http),
     ):
@@ -215,6 +238,18 @@ def _sources(settings: Settings, reactor: Any, clock: IReactorTime, datalogger: 
         )
         for device in settings.device
     ]
+
+
+def _weather(settings: Settings, reactor: Any, clock: IReactorTime, store: IStore) -> list[WeatherService]:
+    """What fetches temperatures, if it shall."""
+    if settings.weather is None:
+        return []
+    try:
+        # Imported here and not above: most houses ask nobody, and need no HTTP client at all.
+        from dsmr_tw.weather import WeatherService, internet_agent
+    except ImportError as error:
+        raise SettingsError(f"--weather needs more than is installed ({error}): pip install '.[weather]'") from error
+    return [WeatherService(feed_of(settings.weather), store.temperatures, internet_agent(reactor), clock)]
 
 
 def _fed(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import define
+from pathlib import Path
+
+from attrs import define, evolve
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -11,9 +14,12 @@ from zope.interface.verify import verifyObject
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.health import Health
-from dsmr_tw.interfaces import IHealth, ISource
+from dsmr_tw.interfaces import IHealth, ISource, IWeather, StoreSize
 from dsmr_tw.limits import NAMES, Limits
+from dsmr_tw.retention import RetentionService
+from dsmr_tw.rollup import RollupService
 from dsmr_tw.source import SourceHealth
+from dsmr_tw.store.connect import sqlite_store
 from tests.arrivals import NOON, heard
 from tests.fakes import HeldReadings
 
@@ -24,6 +30,15 @@ class Source:
     """A source that is as the test says."""
 
     health: SourceHealth
+
+
+@implementer(IWeather)
+@define
+class Weather:
+    """A feed of temperatures that is as the test says."""
+
+    last_success_at: int | None
+    last_error: str | None
 
 
 class HealthTests(SynchronousTestCase):
@@ -37,7 +52,18 @@ class HealthTests(SynchronousTestCase):
         limits = Limits()
         self.commits = GroupCommit(self.readings, self.clock, limits, lambda arrivals, receipts: None)
         self.source = Source(SourceHealth("device /dev/ttyUSB0", connected=True, last_telegram_at=NOON, telegrams=7))
-        self.health = Health(self.clock, NOON, "sqlite", self.commits, lambda: 42, limits, [self.source])
+        path = Path(self.mktemp()) / "dsmr.sqlite3"
+        self.store = sqlite_store(path, "Europe/Amsterdam", maybeDeferred, maybeDeferred)
+        self.successResultOf(self.store.open())
+        self.addCleanup(self.store.close)
+        self.rollup = RollupService(self.clock, self.store.ledger)
+        self.retention = RetentionService(self.clock, self.store.retention, self.store.meters, None, self.nothing)
+        self.health = Health(
+            self.clock, NOON, "sqlite", self.commits, lambda: 42, limits, [self.source], self.rollup, self.retention
+        )
+
+    async def nothing(self) -> None:
+        """Nobody counts here."""
 
     def test_interface(self) -> None:
         """It is what the front door asks."""
@@ -91,3 +117,54 @@ class HealthTests(SynchronousTestCase):
         self.readings.commit.fail(OverflowError("too large"))
         self.flushLoggedErrors(OverflowError)
         self.assertEqual(self.health.report()["status"], "degraded")
+
+    def test_the_ledger_is_shown(self) -> None:
+        """What waits to be computed, and when that last went well, can be seen."""
+        self.successResultOf(self.store.readings.add([[heard()]], NOON))
+        self.assertEqual(
+            self.health.report()["ledger"],
+            {"dirty_quarters": None, "last_success_at": None, "last_error": None, "epochs": None, "outliers": None},
+        )
+        self.rollup.startService()
+        self.addCleanup(self.rollup.stopService)
+        self.clock.advance(self.rollup.every)
+        self.assertEqual(
+            self.health.report()["ledger"],
+            {
+                "dirty_quarters": 0,
+                "last_success_at": "2024-04-02T10:00:15Z",
+                "last_error": None,
+                "epochs": 1,
+                "outliers": 0,
+            },
+        )
+
+    def test_a_tick_that_failed(self) -> None:
+        """A ledger that is not kept up to date is something to look at."""
+        self.rollup.last_error = "the disk is full"
+        report = self.health.report()
+        self.assertEqual(
+            (report["status"], report["problems"]), ("degraded", ["computing the ledger failed: the disk is full"])
+        )
+
+    def test_the_size_of_the_store_is_shown(self) -> None:
+        """Whoever has a small disk sees how much of it the readings take, and how much was thinned out."""
+        self.retention.size, self.retention.dropped = StoreSize(4096, 1024), 7
+        store = self.health.report()["store"]
+        self.assertEqual(
+            {name: store[name] for name in ("bytes", "free_bytes", "thinned_out")},  # type: ignore[index]
+            {"bytes": 4096, "free_bytes": 1024, "thinned_out": 7},
+        )
+
+    def test_temperatures_are_no_concern(self) -> None:
+        """How fetching them goes is shown where it was asked for; when it fails, nothing is wrong with the service."""
+        self.assertNotIn("weather", self.health.report())
+        self.health = evolve(self.health, weather=Weather(NOON, "it did not answer within 10 seconds"))
+        report = self.health.report()
+        self.assertEqual(
+            report["weather"],
+            {"last_success_at": "2024-04-02T10:00:00Z", "last_error": "it did not answer within 10 seconds"},
+        )
+        self.assertEqual((report["status"], report["problems"]), ("ok", []))
+        report = evolve(self.health, weather=Weather(None, None)).report()
+        self.assertEqual(report["weather"], {"last_success_at": None, "last_error": None})

@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = ("dsmr_tw", "dsmr_tw.errors", "dsmr_tw.limits")
 DOMAIN = ("dsmr_tw.domain",)
 PORTS = ("dsmr_tw.interfaces",)
-SERVICES = tuple(f"dsmr_tw.{name}" for name in "datalogger groupcommit rollup retention live health inorder".split())
+SERVICES = tuple(
+    f"dsmr_tw.{name}" for name in "datalogger groupcommit rollup periodic retention live health inorder".split()
+)
 ROOF = tuple(f"dsmr_tw.{name}" for name in "config tap forward_tap opening progress cli".split())
 WINGS = (
     tuple(f"dsmr_tw.{name}" for name in "device serialproto source printed demo demopast decrypt".split()),
@@ -25,9 +27,9 @@ WINGS = (
     ("dsmr_tw.spool",),
     ("dsmr_tw.statedir", "dsmr_tw.keys"),
     ("dsmr_tw.backup",),
-    ("dsmr_tw.weather",),
+    ("dsmr_tw.weather", "dsmr_tw.weatherfeeds"),
     ("dsmr_tw.sinks",),
-    ("dsmr_tw.web", "dsmr_tw.listening", "dsmr_tw.httpserver", "dsmr_tw.api", "dsmr_tw.dashboard"),
+    ("dsmr_tw.web", "dsmr_tw.listening", "dsmr_tw.httpserver", "dsmr_tw.export", "dsmr_tw.api", "dsmr_tw.dashboard"),
 )
 """The adapters. Those of one wing know each other: the line's, the store's, the front door with what it mounts."""
 
@@ -44,6 +46,7 @@ HOMES = {
     "serial": ("dsmr_tw.device",),
     "twisted.internet.serialport": ("dsmr_tw.device",),
     "sqlite3": ("dsmr_tw.store",),
+    "csv": ("dsmr_tw.export", "dsmr_tw.cli.temperature"),
     "txpostgres": ("dsmr_tw.store.postgres",),
     "psycopg2": ("dsmr_tw.store.postgres",),
     "cattrs": ("dsmr_tw.config",),
@@ -51,6 +54,7 @@ HOMES = {
     "click": ("dsmr_tw.cli", "dsmr_tw.progress"),
     "cryptography": ("dsmr_tw.decrypt",),
     "paho": ("dsmr_tw.sinks.mqtt",),
+    "treq": ("dsmr_tw.weather", "dsmr_tw.sinks"),
 }
 """Where each library may be imported: mostly in the one module that wraps it."""
 

@@ -38,3 +38,31 @@ class ProgressTests(SynchronousTestCase):
                 progress.advance(1, 1000)
         told = [formatEvent(event) for event in events]
         self.assertEqual(told, [f"Filling the past: {tenth}0 %" for tenth in range(1, 11)])
+
+    def test_nothing_to_do(self) -> None:
+        """A work without steps is done at once, on a terminal and off it."""
+        for stream in (Terminal(), io.StringIO()):
+            with capturedLogs() as events:
+                Progress("Thinning out", stream).advance(0, 0)
+            self.assertEqual(events, [])
+
+    def test_what_is_done_may_be_told_in_all(self) -> None:
+        """A work that tells how far it is, now and then a little too much, fills the bar once and no further."""
+        terminal = Terminal()
+        progress = Progress("Rebuilding", terminal)
+        for done in (30, 30, 20, 90, 120):
+            progress.reach(done, 100)
+        self.assertIn("90%", terminal.getvalue())
+        self.assertEqual(terminal.getvalue().count("\n"), 1)
+
+    def test_a_work_that_is_broken_off(self) -> None:
+        """What is printed next does not stand behind the bar; a work that never began has none."""
+        terminal = Terminal()
+        progress = Progress("Rebuilding", terminal)
+        progress.end()
+        self.assertEqual(terminal.getvalue(), "")
+        progress.advance(30, 100)
+        progress.end()
+        progress.end()
+        self.assertTrue(terminal.getvalue().endswith("\n"))
+        self.assertEqual(terminal.getvalue().count("\n"), 1)

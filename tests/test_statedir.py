@@ -113,6 +113,19 @@ class LockTests(StateDirCase):
         self.state.release()
         other.lock(database)
 
+    def test_others_can_ask_whether_it_is_held(self) -> None:
+        """Asking keeps nobody out, and needs no lock to be there."""
+        other = self.state_dir(self.state.path)
+        database = Path(self.mktemp())
+        self.assertEqual((other.is_held(), other.is_held(database)), (False, False))
+        self.state.lock()
+        self.assertEqual((other.is_held(), other.is_held(database)), (True, False))
+        self.state.lock(database)
+        self.assertTrue(other.is_held(database))
+        self.state.release()
+        self.assertEqual((other.is_held(), other.is_held(database)), (False, False))
+        self.state.lock()
+
     def test_a_lock_that_cannot_be_written_is_told_in_words(self) -> None:
         """A directory that is not there is the operator's to make."""
         nowhere = self.state.path / "nowhere" / "dsmr.sqlite3.lock"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,14 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+import dsmr_tw
 from dsmr_tw.config import Settings
 from dsmr_tw.domain.reading import DAY, SECOND, Arrival, Receipt
 from dsmr_tw.errors import SettingsError, StoreRefused
 from dsmr_tw.interfaces import ReadingFilter
 from dsmr_tw.tap import Options, Parts, build
+from dsmr_tw.weather import WeatherService
+from dsmr_tw.weatherfeeds import OpenMeteo
 
 
 def parsed(*arguments: str) -> Settings:
@@ -128,6 +134,30 @@ class ComposedTests(TestCase):
         in_the_way.write_text("a file")
         settings = evolve(self.settings, database=f"sqlite:{in_the_way / 'far' / 'dsmr.sqlite3'}")
         self.assertRaisesRegex(SettingsError, "--database: .* can't be made", build, settings, reactor)
+
+    def test_temperatures_are_fetched_where_that_is_asked_for(self) -> None:
+        """Nobody is asked anything unless the operator says whom, and what asks is shown in ``/health``."""
+        parts = build(self.settings, reactor)
+        self.assertNotIn("weather", parts.web.health.report())
+        settings = evolve(self.settings, state_dir=Path(self.mktemp()).resolve(), weather="open-meteo:52.10,5.18")
+        parts = build(settings, reactor)
+        self.assertEqual(parts.web.health.report()["weather"], {"last_success_at": None, "last_error": None})
+        [weather] = (one for one in parts.service.services if isinstance(one, WeatherService))
+        self.assertEqual(weather.feed, OpenMeteo("52.10", "5.18"))
+
+    def test_a_house_that_asks_nobody_has_no_client(self) -> None:
+        """What makes requests to other hosts is not even imported then."""
+        script = "import sys, dsmr_tw.tap; sys.exit('treq' in sys.modules)"
+        environment = {**os.environ, "PYTHONPATH": str(Path(dsmr_tw.__file__).parents[1])}
+        subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+
+    def test_a_client_that_is_not_installed(self) -> None:
+        """Where the extra is missing that temperatures need, a sentence says how to install it."""
+        loaded = sys.modules["dsmr_tw.weather"]
+        self.addCleanup(sys.modules.__setitem__, "dsmr_tw.weather", loaded)
+        sys.modules["dsmr_tw.weather"] = None  # type: ignore[assignment]  # as if it could not be imported
+        settings = evolve(self.settings, weather="buienradar:6260")
+        self.assertRaisesRegex(SettingsError, r"pip install '\.\[weather\]'", build, settings, reactor)
 
     def test_a_port_that_is_taken(self) -> None:
         """Said in one sentence, with the port."""

@@ -1,0 +1,55 @@
+"""Responsible for keeping the ledger up to date: every few seconds it asks what is dirty, and has that computed.
+
+A tick takes the marks that are there when it begins; what is marked meanwhile waits for the next one.
+It never asks what happened since the last tick, so ticks that were missed or broken off just leave more to do.
+
+Tests: ``tests/test_rollup.py``
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from dsmr_tw.interfaces import ILedger, LedgerSummary
+from dsmr_tw.periodic import Periodic
+
+MANY_PIECES: Final = 20
+"""More than a day's telegrams: somebody may wonder what the processor is busy with."""
+
+
+@define(eq=False)
+class RollupService(Periodic):
+    """Computes what is dirty, again and again."""
+
+    ledger: ILedger
+    every: float = field(default=15.0, kw_only=True)
+    """Seconds between ticks."""
+
+    summary: LedgerSummary | None = field(default=None, init=False)
+    """As the last tick left the ledger; ``None`` before the first."""
+    _log = Logger()
+
+    what = "computing the ledger"
+
+    async def work(self, now: int) -> None:
+        """One tick."""
+        for meter_id in await self.ledger.dirty(now):
+            await self._settle(meter_id, now)
+        self.summary = await self.ledger.summary()
+
+    async def _settle(self, meter_id: int, now: int) -> None:
+        """Compute what is marked for a meter, and let the rows appear that are due."""
+        pieces = 0
+        while self.running and await self.ledger.recompute(meter_id, now):
+            pieces += 1
+            if pieces % MANY_PIECES == 0:
+                self.summary = summary = await self.ledger.summary()
+                if pieces == MANY_PIECES:
+                    self._log.info("computing the ledger: {quarters} quarters wait", quarters=summary.dirty_quarters)
+        while self.running and await self.ledger.close(meter_id, now):
+            pass
+        if pieces >= MANY_PIECES and self.running:
+            self._log.info("the ledger is up to date")

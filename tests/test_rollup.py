@@ -1,0 +1,152 @@
+"""Tests of dsmr_tw.rollup: the ledger keeps up, whatever happens to a tick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from dsmr_tw.domain.reading import DAY, HOUR, SECOND
+from dsmr_tw.domain.spans import SpanKind
+from dsmr_tw.errors import StoreUnavailable
+from dsmr_tw.interfaces import SpanFilter
+from dsmr_tw.rollup import MANY_PIECES, RollupService
+from dsmr_tw.store.connect import sqlite_store
+from tests.arrivals import MINUTE, NOON, heard, water
+from tests.serving import Work
+
+EVERY_S = 15
+
+
+class RollupTests(SynchronousTestCase):
+    """A service over a real store, whose clock the test moves."""
+
+    def setUp(self) -> None:
+        """An empty store at noon, and the service begun."""
+        self.clock = Clock()
+        self.clock.advance(NOON / SECOND)
+        path = Path(self.mktemp()) / "dsmr.sqlite3"
+        self.writing, self.reading = Work(), Work()
+        self.store = sqlite_store(path, "Europe/Amsterdam", self.writing, self.reading)
+        self.successResultOf(self.store.open())
+        self.addCleanup(self.close)
+        self.rollup = RollupService(self.clock, self.store.ledger, every=EVERY_S)
+        self.rollup.startService()
+
+    def close(self) -> None:
+        """Stop, and close the store."""
+        self.writing.error = self.reading.error = None
+        self.writing.release()
+        self.reading.release()
+        if self.rollup.running:
+            self.successResultOf(self.rollup.stopService())
+        self.successResultOf(self.store.close())
+
+    def store_readings(self, *instants: int) -> None:
+        """Store a reading for each instant."""
+        group = [heard(at) for at in instants]
+        self.successResultOf(self.store.readings.add([group], max(instants)))
+
+    def hours(self) -> int:
+        """How many rows of hours there are."""
+        return self.count(SpanKind.HOUR)
+
+    def count(self, kind: SpanKind) -> int:
+        """How many spans of a kind are closed."""
+        page = self.successResultOf(self.store.statistics.page(SpanFilter(kind, 1), False, 0, 1))
+        return page.count
+
+    def test_rows_appear_without_a_command(self) -> None:
+        """A closed hour is there a tick after its last reading came."""
+        self.store_readings(NOON - 5 * MINUTE, NOON, NOON + HOUR)
+        self.clock.advance(3600)
+        self.assertEqual(self.hours(), 2)
+
+    def test_a_new_device_opens_nothing(self) -> None:
+        """A water meter that has just been connected does not make the hours before it disappear, not for a moment."""
+        self.store_readings(NOON - 5 * MINUTE, NOON, NOON + HOUR)
+        self.clock.advance(3600)
+        later = heard(NOON + HOUR + MINUTE, water(NOON + HOUR))
+        self.successResultOf(self.store.readings.add([[later]], NOON + HOUR + MINUTE))
+        self.successResultOf(self.store.ledger.close(1, NOON + HOUR + MINUTE))
+        self.assertEqual(self.hours(), 2)
+
+    def test_nothing_is_done_before_the_first_tick(self) -> None:
+        """The store is given the time to open."""
+        self.store_readings(NOON)
+        self.assertIsNone(self.rollup.summary)
+        self.clock.advance(EVERY_S)
+        self.assertEqual(self.rollup.summary and self.rollup.summary.epochs, 1)
+
+    def test_a_store_that_is_away_is_told_once(self) -> None:
+        """An outage is one line in the log, and computing goes on by itself when it is over."""
+        self.reading.error = StoreUnavailable("the disk is gone")
+        self.clock.pump([EVERY_S] * 3)
+        self.assertEqual((self.rollup.last_success_at, self.rollup.last_error), (None, "the disk is gone"))
+        self.reading.error = None
+        self.clock.advance(EVERY_S)
+        self.assertEqual(self.rollup.last_success_at, NOON + 4 * EVERY_S * SECOND)
+        self.assertIsNone(self.rollup.last_error)
+
+    def test_a_tick_survives_what_nobody_expected(self) -> None:
+        """A fault of ours is logged, shown, and does not end the ticks that follow."""
+        self.reading.error = ZeroDivisionError("a fault")
+        self.clock.advance(EVERY_S)
+        self.assertEqual(self.rollup.last_error, "ZeroDivisionError, see the log")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.reading.error = None
+        self.clock.advance(EVERY_S)
+        self.assertEqual(self.rollup.last_success_at, NOON + 2 * EVERY_S * SECOND)
+
+    def test_a_stop_waits_for_the_tick(self) -> None:
+        """Whoever closes the store next does not take it away from a tick under way."""
+        self.store_readings(NOON)
+        self.reading.held = True
+        self.clock.advance(EVERY_S)
+        stopped = self.rollup.stopService()
+        self.assertNoResult(stopped)
+        self.reading.release()
+        self.successResultOf(stopped)
+
+    def test_a_stop_between_ticks(self) -> None:
+        """With nothing under way there is nothing to wait for."""
+        self.successResultOf(self.rollup.stopService())
+
+    def test_a_long_work_is_left_when_the_service_stops(self) -> None:
+        """What is not computed yet stays marked, for the next start."""
+        self.store_readings(*(NOON - days * 10 * DAY for days in range(30)))
+        self.reading.held = True
+        self.clock.advance(EVERY_S)
+        stopped = self.rollup.stopService()
+        self.reading.release()
+        self.successResultOf(stopped)
+        self.assertEqual(self.hours(), 0)
+
+    def test_long_work_is_told(self) -> None:
+        """Whoever reads the log learns what the processor is busy with, and when it is done."""
+        self.rollup.ledger = ManyPieces(self.rollup.ledger)  # type: ignore[assignment]
+        self.store_readings(NOON)
+        self.clock.advance(EVERY_S)
+        self.assertEqual(self.rollup.last_success_at, NOON + EVERY_S * SECOND)
+
+
+class ManyPieces:
+    """A ledger that says for a while that there is more to do."""
+
+    def __init__(self, ledger: Any) -> None:
+        """What it says it of."""
+        self._ledger = ledger
+        self._left = MANY_PIECES + 1
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is as it is."""
+        return getattr(self._ledger, name)
+
+    def recompute(self, meter_id: int, now: int) -> Deferred[bool]:
+        """There is more to do."""
+        self._left -= 1
+        more: Deferred[bool] = self._ledger.recompute(meter_id, now)
+        return more.addCallback(lambda _: self._left > 0)
