@@ -28,7 +28,7 @@ from io import BytesIO
 from typing import Any, Final
 
 from attrs import define, field
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -154,6 +154,12 @@ class BoundedChannel(HTTPChannel):
     def timeoutConnection(self) -> None:
         """Nothing came for ``IDLE_SECONDS``: nothing to log either."""
         self.loseConnection()
+
+    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
+        """Somebody begins to produce; not yet, while it is the client's turn."""
+        super().registerProducer(producer, streaming)
+        if self._waitingForTransport:
+            super().pauseProducing()
 
     def pauseProducing(self) -> None:
         """The sockets' buffers are full: it is the client's turn."""

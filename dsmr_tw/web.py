@@ -1,8 +1,13 @@
 """Responsible for the front door: which part answers a request, and what stands at the door itself.
 
-    /api/v1/…   dsmr_tw/api/v1.py          /health   how the service is, for machines; no key
-    /api/v2/…   dsmr_tw/api/v2.py          /         the same for people, and where to go
+    /api/v1/…               dsmr_tw/api/v1.py            /health   how the service is, for machines; no key
+    /api/v2/consumption/…   dsmr_tw/api/consumption.py   /         the same for people, and where to go
+    /api/v2/statistics/…    dsmr_tw/api/statistics.py
+    /api/v2/export/…        dsmr_tw/api/export.py
+    /api/v2/weather/…       dsmr_tw/api/weather.py
+    /api/v2/…               dsmr_tw/api/v2.py
 
+What the supplier charges, ``/api/v2/consumption/energy-supplier-prices…``, is answered by ``dsmr_tw/api/prices.py``.
 Before any of them a request that names an impossible host is refused, and a browser that asks whether another origin's
 page may use the API gets its answer.
 
@@ -11,6 +16,7 @@ Tests: ``tests/test_web.py``
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -24,14 +30,20 @@ from twisted.web.server import Request
 from dsmr_tw.api import problems
 from dsmr_tw.api.answers import bytes_answer, json_answer, text_answer
 from dsmr_tw.api.auth import KeyRing
+from dsmr_tw.api.consumption import ConsumptionApi
+from dsmr_tw.api.export import ExportApi
 from dsmr_tw.api.gate import Gate
 from dsmr_tw.api.metering import MeterBook
-from dsmr_tw.api.paging import is_host
+from dsmr_tw.api.paging import PageMaker, is_host
+from dsmr_tw.api.prices import PATH as PRICES_PATH
+from dsmr_tw.api.prices import PricesApi
 from dsmr_tw.api.problems import not_allowed
 from dsmr_tw.api.settings import ApiSettings
+from dsmr_tw.api.statistics import StatisticsApi
 from dsmr_tw.api.v1 import PATH as V1_PATH
 from dsmr_tw.api.v1 import ApiV1
 from dsmr_tw.api.v2 import ApiV2
+from dsmr_tw.api.weather import WeatherApi
 from dsmr_tw.dashboard.pages import POLICY, front_page
 from dsmr_tw.httpserver import BoundedSite, Connections
 from dsmr_tw.interfaces import IHealth, IIntake, ILive, IStore
@@ -60,11 +72,26 @@ class Web:
 
     def resource(self) -> Resource:
         """The root of the site."""
-        meters = MeterBook(self.store.meters, self.clock)
+        meters = MeterBook(self.store.meters, self.clock, self.settings.local_timestamps)
+        pages = PageMaker(self.clock, self.limits, self.settings.proxies)
         gate = Gate(self.keys, self.settings)
         v1 = ApiV1(self.intake, self.keys, meters, self.clock, self.settings)
-        v2 = ApiV2(self.store, self.intake, self.live, self.health, gate, meters, self.clock, self.limits)
-        return FrontDoor(self.settings, v1, v2.app.resource(), self.app.resource())
+        v2 = ApiV2(self.store, self.intake, self.health, gate, meters, pages, self.clock)
+        consumption = ConsumptionApi(self.store, self.live, gate, meters, pages, self.clock)
+        prices = PricesApi(self.store.contracts, gate, meters, pages)
+        statistics = StatisticsApi(self.store, gate, meters, pages, self.clock)
+        export = ExportApi(self.store, gate, meters, self.limits, self.clock)
+        weather = WeatherApi(self.store, gate, meters, pages)
+        parts = (
+            (PRICES_PATH.encode(), prices.app),
+            (b"/api/v2/consumption/", consumption.app),
+            (b"/api/v2/statistics/", statistics.app),
+            (b"/api/v2/export/", export.app),
+            (b"/api/v2/weather/", weather.app),
+            (b"/api/v2/", v2.app),
+            (b"/", self.app),
+        )
+        return FrontDoor(self.settings, v1, [(path, app.resource()) for path, app in parts])
 
     def site(self, reactor: IReactorTime, connections: int = CONNECTIONS) -> BoundedSite:
         """The site, which keeps its bounds by ``reactor``'s time."""
@@ -97,14 +124,12 @@ class FrontDoor(Resource):
 
     isLeaf = True
 
-    def __init__(self, settings: ApiSettings, v1: ApiV1, v2: KleinResource, own: KleinResource) -> None:
-        """``own`` answers whatever is not of the API."""
+    def __init__(self, settings: ApiSettings, v1: ApiV1, parts: Sequence[tuple[bytes, KleinResource]]) -> None:
+        """The first of the parts whose path begins a request's path answers it; version 1 stands before them."""
         super().__init__()
         self._origins = settings.cors_origin
         self._post_telegrams = v1.render_post
-        self._v1 = v1.app.resource()
-        self._v2 = v2
-        self._own = own
+        self._parts = [(b"/api/v1/", v1.app.resource()), *parts]
 
     def render(self, request: Request) -> int | bytes:
         """Let the right part answer."""
@@ -118,12 +143,7 @@ class FrontDoor(Resource):
             return self._answer_preflight(request)
         if path == V1_PATH and request.method == b"POST":
             return self._post_telegrams(request)
-        if path.startswith(b"/api/v1/"):
-            part = self._v1
-        elif path.startswith(b"/api/v2/"):
-            part = self._v2
-        else:
-            part = self._own
+        part = next(part for beginning, part in self._parts if path.startswith(beginning))
         return part.render(request)  # type: ignore[return-value]  # NOT_DONE_YET, as Klein does it
 
     def _welcomes(self, request: Request) -> bool:

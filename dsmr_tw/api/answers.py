@@ -40,6 +40,13 @@ def bytes_answer(request: Request, body: bytes, content_type: bytes, status: HTT
     return body
 
 
+def no_answer(request: Request) -> bytes:
+    """Answer that all is done, and that there is nothing to say about it: 204."""
+    request.setResponseCode(HTTPStatus.NO_CONTENT)
+    request.responseHeaders.setRawHeaders(b"Content-Length", [b"0"])
+    return b""
+
+
 def announce(request: Request, length: int, content_type: bytes, status: HTTPStatus = HTTPStatus.OK) -> None:
     """Set status and headers for a body of so many bytes."""
     request.setResponseCode(status)

@@ -28,6 +28,7 @@ NO_TEXT: Final = "Not a valid string."
 NO_DATETIME: Final = (
     "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
 )
+NO_DAY: Final = "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."
 
 LONGEST: Final = 1000
 """Characters of the longest text that is looked at as a number."""
@@ -72,14 +73,29 @@ class MomentField:
 
 
 @frozen
+class DayField:
+    """A date without a time."""
+
+    def read(self, value: object) -> date:
+        """The day."""
+        try:
+            return day(value if isinstance(value, str) else "")
+        except ValueError:
+            # A day that its month does not have is told the same.
+            raise ValueError(NO_DAY) from None
+
+
+@frozen
 class DecimalField:
-    """A number with so many digits, of which so many behind the point; thousandths."""
+    """A number with so many digits, of which so many behind the point."""
 
     digits: int
     places: int
+    scale: int = 3
+    """What it is counted in: 3 for thousandths, 6 for millionths; no less than ``places``."""
 
     def read(self, value: object) -> int:
-        """The number in thousandths, exactly: nothing is rounded, negative numbers are fine."""
+        """The number in that, exactly: nothing is rounded, negative numbers are fine."""
         text = value.strip() if isinstance(value, str) else ""
         if len(text) > LONGEST:
             raise ValueError("String value too large.")
@@ -87,7 +103,7 @@ class DecimalField:
             raise ValueError(NO_NUMBER)
         number = Decimal(text)
         self._check(number)
-        return int(number.scaleb(3))
+        return int(number.scaleb(self.scale))
 
     def _check(self, number: Decimal) -> None:
         """Judge the number as it is written: zeros at its end count."""
@@ -193,10 +209,18 @@ def instant(text: str, zone: MeterZone) -> int:
     match = _MOMENT.fullmatch(text)
     if match is not None:
         return moment(match, zone).at
+    return max(FIRST_INSTANT, zone.day_start(day(text)))
+
+
+def day(text: str) -> date:
+    """The day of a date without a time.
+
+    Raises: ``ValueError``
+    """
     match = _DAY.fullmatch(text)
     if match is None:
-        raise ValueError(NO_DATETIME)
-    return zone.day_start(date(*map(int, match.groups())))
+        raise ValueError(NO_DAY)
+    return date(*map(int, match.groups()))
 
 
 def moment(match: re.Match[str], zone: MeterZone) -> Moment:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import define, frozen
 from twisted.internet.defer import Deferred
@@ -25,6 +25,8 @@ from dsmr_tw.interfaces import ApiKey
 
 Work: TypeAlias = Callable[[Request, ApiKey], Awaitable[bytes]]
 
+JSON: Final = "application/json"
+
 
 @frozen
 class Way:
@@ -33,6 +35,8 @@ class Way:
     scope: str
     """The least that a key must have."""
     work: Work
+    media: str = JSON
+    """What it answers with, where that is not JSON; who takes JSON only may have it, too."""
 
 
 @define
@@ -62,13 +66,19 @@ class Gate:
         if way is None:
             raise not_allowed(method, allowed)
         check_scope(key, way.scope)
-        if not accepts_json(request.getHeader("Accept") or ""):
+        accept = request.getHeader("Accept") or ""
+        if not accepts_json(accept) and not accepts(accept, way.media):
             raise Problem(HTTPStatus.NOT_ACCEPTABLE, "Could not satisfy the request Accept header.")
         check_size(request)
         return await way.work(request, key)
 
 
 def accepts_json(accept: str) -> bool:
-    """Whether JSON is among what the client takes; a client that does not say takes anything."""
+    """Whether JSON is among what the client takes."""
+    return accepts(accept, JSON)
+
+
+def accepts(accept: str, media: str) -> bool:
+    """Whether a media type is among what the client takes; a client that does not say takes anything."""
     kinds = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
-    return not accept.strip() or not kinds.isdisjoint(("*/*", "application/*", "application/json"))
+    return not accept.strip() or not kinds.isdisjoint(("*/*", f"{media.partition('/')[0]}/*", media))

@@ -7,14 +7,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
+from dsmr_tw.api.paging import Query
 from dsmr_tw.api.problems import bad_fields, forbidden
+from dsmr_tw.api.shapes import ShowInstant, shown_in
+from dsmr_tw.domain.localtime import MeterZone, meter_zone
 from dsmr_tw.interfaces import ApiKey, IMeters, Meter
 
 KNOWN_SECONDS: Final = 2
 """How long the list of meters is taken to be as it was: they are asked about with every request, and hardly change."""
+
+
+@frozen
+class AskedMeter:
+    """The meter that a request is about."""
+
+    id: int
+    zone: MeterZone
+    show: ShowInstant
+    """How its instants are shown."""
 
 
 @define
@@ -23,8 +36,19 @@ class MeterBook:
 
     meters: IMeters
     clock: IReactorTime
+    local_timestamps: bool
+    """Whether instants are shown in the meter's zone; else in UTC."""
     _known: list[Meter] = field(factory=list, init=False, repr=False)
     _known_until: float = field(default=0.0, init=False)
+
+    async def asked(self, query: Query, key: ApiKey) -> AskedMeter:
+        """The meter that the parameter ``meter`` names, as ``wanted``."""
+        meter = await self.wanted(key, query.get("meter"))
+        return AskedMeter(meter.id, meter_zone(meter.zone), self.show(meter))
+
+    def show(self, meter: Meter) -> ShowInstant:
+        """How this meter's instants are shown."""
+        return shown_in(meter_zone(meter.zone) if self.local_timestamps else None)
 
     async def wanted(self, key: ApiKey, wanted: str) -> Meter:
         """The meter with this id or name; when none is named, that of the key, else the first.

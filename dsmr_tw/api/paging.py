@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
 from dsmr_tw.api import shapes
 from dsmr_tw.api.answers import announce, to_json
-from dsmr_tw.api.fields import instant
+from dsmr_tw.api.fields import day, instant
 from dsmr_tw.api.problems import bad_fields
 from dsmr_tw.api.settings import Proxies
 from dsmr_tw.domain.localtime import MeterZone
@@ -34,9 +34,14 @@ BIG_PAGES: Final = 1
 FEW_PARTS: Final = 4
 """So many parts of a page are made one and sent together; a page of one slice has no more."""
 
+FARTHEST: Final = 1 << 62
+"""An offset behind the end of every list, and the greatest that a store is asked about."""
+
 BAD_INSTANT: Final = "Enter a valid date/time."
+BAD_DAY: Final = "Enter a valid date."
 
 T = TypeVar("T")
+Work: TypeAlias = Coroutine[Deferred[Any], Any, T]
 
 
 @frozen
@@ -54,6 +59,10 @@ class Query:
     def get(self, name: str) -> str:
         """The last value of a parameter; blank when it is absent."""
         return next((value for other, value in reversed(self.pairs) if other == name), "")
+
+    def descends(self, name: str) -> bool:
+        """Whether the list is to begin with the greatest ``name``; any ordering but this is as good as none."""
+        return self.get("ordering") == f"-{name}"
 
     def changed(self, **changes: int | None) -> str:
         """All parameters sorted by name, with some of them set or (``None``) left out, form-encoded."""
@@ -75,6 +84,18 @@ def span(query: Query, name: str, zone: MeterZone) -> Span:
 
     Raises: ``Problem`` 400 naming each that is no date or time.
     """
+    return _span(query, name, lambda text: instant(text, zone), BAD_INSTANT)
+
+
+def day_span(query: Query, name: str, zone: MeterZone) -> Span:
+    """The same of parameters that are days: each stands for its first instant.
+
+    Raises: ``Problem`` 400 naming each that is no date.
+    """
+    return _span(query, name, lambda text: zone.day_start(day(text)), BAD_DAY)
+
+
+def _span(query: Query, name: str, read: Callable[[str], int], complaint: str) -> Span:
     starts: list[int] = []
     ends: list[int] = []
     errors: dict[str, list[str]] = {}
@@ -83,9 +104,9 @@ def span(query: Query, name: str, zone: MeterZone) -> Span:
         if not text.strip():
             continue
         try:
-            at = instant(text, zone)
+            at = read(text)
         except ValueError:
-            errors[parameter] = [BAD_INSTANT]
+            errors[parameter] = [complaint]
         else:
             for bound in bounds:
                 bound.append(at)
@@ -120,35 +141,58 @@ class Window:
         return following, previous
 
 
+@frozen
+class Page(Generic[T]):
+    """What is in a window of a list."""
+
+    count: int
+    """How many rows the whole list has."""
+    rows: list[T]
+    shape: Callable[[T], shapes.Json]
+    """How a row is shown."""
+
+
 @define
 class PageMaker:
     """Makes pages without keeping the reactor from its other work for long, nor many big ones at a time."""
 
     clock: IReactorTime
+    limits: Limits
+    proxies: Proxies
     _big: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(BIG_PAGES), init=False)
 
-    async def in_turn(self, window: Window, answer: Callable[[], Coroutine[Deferred[Any], Any, bytes]]) -> bytes:
+    async def answer(self, request: Request, query: Query, read: Callable[[Window], Work[Page[T]]]) -> bytes:
+        """Answer with the page that the query asks for, of the list whose windows ``read`` reads."""
+        window = Window.of(query, self.limits)
+        url = url_of(request, self.proxies)
+
+        async def answer() -> bytes:
+            page = await read(evolve(window, offset=min(window.offset, FARTHEST)))
+            return await self.sent(request, await self.json(page, window.links(url, query, page.count)))
+
+        return await self.in_turn(window, answer)
+
+    async def in_turn(self, window: Window, answer: Callable[[], Work[bytes]]) -> bytes:
         """Read, make and send a page; a big one perhaps only when another is done."""
         if window.limit <= SLICE:
             return await answer()
         body: bytes = await self._big.run(lambda: Deferred.fromCoroutine(answer()))
         return body
 
-    async def json(
-        self, count: int, links: tuple[str | None, str | None], rows: list[T], shape: Callable[[T], shapes.Json]
-    ) -> list[bytes]:
+    async def json(self, page: Page[T], links: tuple[str | None, str | None]) -> list[bytes]:
         """The page as JSON, in parts that were never one: a big one would be in memory several times.
 
-        ``rows`` is empty afterwards, so that they are not kept beside what is made of them.
+        Its rows are gone afterwards, so that they are not kept beside what is made of them.
         """
-        head = to_json(shapes.page(count, *links)).removesuffix(b"}")
+        rows = page.rows
+        head = to_json(shapes.page(page.count, *links)).removesuffix(b"}")
         parts = [b'%s,"%s":[' % (head, shapes.RESULTS.encode())]
         while rows:
             if len(parts) > 1:
                 parts.append(b",")
                 await _next_turn(self.clock)
             # One list, not row by row: an encoder is made anew for every value that it is called with.
-            parts.append(to_json([shape(row) for row in rows[:SLICE]])[1:-1])
+            parts.append(to_json([page.shape(row) for row in rows[:SLICE]])[1:-1])
             del rows[:SLICE]
         return [*parts, b"]}"]
 

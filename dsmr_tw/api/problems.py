@@ -4,6 +4,7 @@
 ``Problem``                     its own status, body and headers
 ``IntakeFull``,                 503 with ``Retry-After``: nothing is wrong with the request
 ``StoreUnavailable``
+``ContractRefused``             400 with its sentence, where a route has no better answer
 ``NotFound``, by werkzeug       404: a path without a route
 anything else                   500, and the failure in the log: a fault of ours
 ==============================  =====================================================================
@@ -26,7 +27,7 @@ from twisted.web.server import Request
 from werkzeug.exceptions import NotFound
 
 from dsmr_tw.api.answers import json_answer, text_answer
-from dsmr_tw.errors import IntakeFull, RequestError, StoreUnavailable
+from dsmr_tw.errors import ContractRefused, IntakeFull, RequestError, StoreUnavailable
 from dsmr_tw.limits import BODY_BYTES
 
 RETRY_AFTER_SECONDS: Final = 5
@@ -56,6 +57,11 @@ def forbidden(detail: str) -> Problem:
     return Problem(HTTPStatus.FORBIDDEN, detail)
 
 
+def not_found() -> Problem:
+    """404."""
+    return Problem(HTTPStatus.NOT_FOUND, "Not found.")
+
+
 def not_allowed(method: str, allowed: str) -> Problem:
     """405."""
     return Problem(HTTPStatus.METHOD_NOT_ALLOWED, f'Method "{method}" not allowed.', {"Allow": allowed})
@@ -82,8 +88,10 @@ def problem_of(failure: Failure) -> Problem:
         case StoreUnavailable():
             # The text may name a file or a host: that is for the log, where the intake has put it.
             return try_again("The store is not available now.")
+        case ContractRefused():
+            return Problem(HTTPStatus.BAD_REQUEST, str(error))
         case NotFound():
-            return Problem(HTTPStatus.NOT_FOUND, "Not found.")
+            return not_found()
     _log.failure("a route failed", failure=failure)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.")
 

@@ -1,5 +1,6 @@
-"""Responsible for the names and forms that values have in JSON: this is the only file that knows them.
+"""Responsible for the names and forms that values have in JSON.
 
+Field names are known here, in ``shapes_ledger``, ``shapes_costs`` and ``shapes_weather``, and in no other file.
 Domain values in, dictionaries for JSON out, in the order that the API document gives; and the tables of the fields that
 may be submitted.
 Decimals are strings, absent is ``None``, and every field is always there.
@@ -19,7 +20,7 @@ from dsmr_tw.api.fields import DecimalField, IntegerField, Moment, MomentField, 
 from dsmr_tw.domain.localtime import MeterZone, to_utc_text
 from dsmr_tw.domain.reading import GAS, DeviceReading, Phases, Reading, StoredReading
 from dsmr_tw.domain.units import one_decimal, three_decimals, whole
-from dsmr_tw.interfaces import Live, Meter, StoredStatistics
+from dsmr_tw.interfaces import Meter, StoredStatistics
 from dsmr_tw.limits import TELEGRAM_BYTES
 
 Json: TypeAlias = dict[str, object]
@@ -80,8 +81,8 @@ def posted_reading(values: Mapping[str, object], zone: MeterZone) -> PostedReadi
 
 def created_reading(reading_id: int, posted: PostedReading) -> Json:
     """A reading just stored, its instants as they were written."""
-    gas_text = None if posted.gas_written is None else _as_written(posted.gas_written)
-    return _reading(reading_id, posted.reading, posted.gas, _as_written(posted.written), gas_text)
+    gas_text = None if posted.gas_written is None else as_written(posted.gas_written)
+    return _reading(reading_id, posted.reading, posted.gas, as_written(posted.written), gas_text)
 
 
 def stored_reading(stored: StoredReading, show: ShowInstant) -> Json:
@@ -128,33 +129,6 @@ def statistics_changes(values: Mapping[str, object], zone: MeterZone) -> dict[st
     read = submitted(values, needs, partial=True)
     names = {name: ours for name, (ours, _) in _statistics_needs(zone).items()}
     return {names[name]: value.at if isinstance(value, Moment) else value for name, value in read.items()}
-
-
-def electricity_live(live: Live | None, show: ShowInstant) -> Json:
-    """The power now."""
-    if live is None:
-        return {}
-    reading = live.reading.reading
-    return {
-        "timestamp": show(reading.at),
-        "currently_delivered": reading.currently_delivered,
-        "currently_returned": reading.currently_returned,
-        "cost_per_hour": None,
-        "tariff_name": None if live.tariff is None else f"tariff {live.tariff}",
-    }
-
-
-def gas_live(live: Live | None, show: ShowInstant) -> Json:
-    """The gas of the last interval."""
-    if live is None or live.gas is None:
-        return {}
-    previous = live.previous_gas or live.gas
-    # A float, for once: the API promises a number, and a quotient of three decimals prints exactly.
-    return {
-        "timestamp": show(live.gas.at),
-        "currently_delivered": max(0, live.gas.value - previous.value) / 1000,
-        "cost_per_interval": None,
-    }
 
 
 def monitoring(problems: Sequence[str]) -> Json:
@@ -269,6 +243,7 @@ def _shown(instant: int | None, show: ShowInstant) -> str | None:
     return None if instant is None else show(instant)
 
 
-def _as_written(moment: datetime) -> str:
+def as_written(moment: datetime) -> str:
+    """An instant with the offset from UTC that it was submitted with."""
     text = moment.isoformat()
     return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text

@@ -1,5 +1,6 @@
-"""Responsible for the routes of API version 2.
+"""Responsible for the routes of API version 2 that are about readings, meters and the service itself.
 
+``consumption/…`` is answered by ``dsmr_tw.api.consumption``, ``statistics/…`` by ``dsmr_tw.api.statistics``.
 Each route names what it does for each method, and the least scope that a key needs for it; ``Gate`` judges the request
 before that.
 
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 
-from attrs import define, field
+from attrs import define
 from klein import Klein
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -25,11 +26,10 @@ from dsmr_tw.api.auth import origin_of
 from dsmr_tw.api.bodies import parse
 from dsmr_tw.api.gate import Gate, Way
 from dsmr_tw.api.metering import MeterBook
-from dsmr_tw.api.paging import PageMaker, Query, Window, span, url_of
+from dsmr_tw.api.paging import Page, PageMaker, Query, Window, span
 from dsmr_tw.domain.localtime import meter_zone
-from dsmr_tw.domain.reading import SECOND, Arrival
-from dsmr_tw.interfaces import ApiKey, IHealth, IIntake, ILive, IStore, Meter, ReadingFilter
-from dsmr_tw.limits import Limits
+from dsmr_tw.domain.reading import SECOND, Arrival, StoredReading
+from dsmr_tw.interfaces import ApiKey, IHealth, IIntake, IStore, ReadingFilter
 
 
 @define
@@ -38,21 +38,15 @@ class ApiV2:
 
     store: IStore
     intake: IIntake
-    live: ILive
     health: IHealth
     gate: Gate
     meters: MeterBook
+    pages: PageMaker
     clock: IReactorTime
-    limits: Limits
-    _pages: PageMaker = field(init=False)
 
     app = Klein()
     app.url_map.merge_slashes = False
     problems.register(app, problems.as_json)
-
-    @_pages.default
-    def _make_pages(self) -> PageMaker:
-        return PageMaker(self.clock)
 
     @app.route("/api/v2/datalogger/dsmrreading")
     def dsmrreading(self, request: Request) -> Deferred[bytes]:
@@ -76,16 +70,6 @@ class ApiV2:
         """Metering points."""
         return self.gate.enter(request, "Meters", GET=Way("read", self.list_meters))
 
-    @app.route("/api/v2/consumption/electricity-live")
-    def electricity_live(self, request: Request) -> Deferred[bytes]:
-        """The power now."""
-        return self.gate.enter(request, "Electricity Live", GET=Way("read", self.show_electricity_live))
-
-    @app.route("/api/v2/consumption/gas-live")
-    def gas_live(self, request: Request) -> Deferred[bytes]:
-        """The gas of the last interval."""
-        return self.gate.enter(request, "Gas Live", GET=Way("read", self.show_gas_live))
-
     @app.route("/api/v2/application/version")
     def version(self, request: Request) -> Deferred[bytes]:
         """Which version runs."""
@@ -99,20 +83,16 @@ class ApiV2:
     async def list_readings(self, request: Request, key: ApiKey) -> bytes:
         """A page of readings."""
         query = Query.of(request)
-        meter = await self._meter(request, key)
-        limited = span(query, shapes.INSTANT, meter_zone(meter.zone))
+        meter = await self.meters.asked(query, key)
+        limited = span(query, shapes.INSTANT, meter.zone)
         wanted = ReadingFilter(meter.id, limited.start, limited.end)
-        descending = query.get("ordering") == f"-{shapes.INSTANT}"
-        window = Window.of(query, self.limits)
-        url = url_of(request, self.gate.settings.proxies)
-        shape = partial(shapes.stored_reading, show=self._show(meter))
 
-        async def answer() -> bytes:
+        async def read(window: Window) -> Page[StoredReading]:
+            descending = query.descends(shapes.INSTANT)
             page = await self.store.readings.page(wanted, descending, window.offset, window.limit)
-            parts = await self._pages.json(page.count, window.links(url, query, page.count), page.readings, shape)
-            return await self._pages.sent(request, parts)
+            return Page(page.count, page.readings, partial(shapes.stored_reading, show=meter.show))
 
-        return await self._pages.in_turn(window, answer)
+        return await self.pages.answer(request, query, read)
 
     async def create_reading(self, request: Request, key: ApiKey) -> bytes:
         """Store a reading."""
@@ -126,30 +106,20 @@ class ApiV2:
     async def list_meters(self, request: Request, key: ApiKey) -> bytes:
         """All meters that the key may see."""
         meters = await self.meters.listed(key)
-        return json_answer(request, [shapes.meter(meter, self._show(meter)) for meter in meters])
+        return json_answer(request, [shapes.meter(meter, self.meters.show(meter)) for meter in meters])
 
     async def show_statistics(self, request: Request, key: ApiKey) -> bytes:
         """A meter's statistics."""
-        meter = await self._meter(request, key)
+        meter = await self.meters.asked(Query.of(request), key)
         stored = await self.store.meters.statistics(meter.id)
-        return json_answer(request, shapes.statistics(stored, self._show(meter)))
+        return json_answer(request, shapes.statistics(stored, meter.show))
 
     async def change_statistics(self, request: Request, key: ApiKey) -> bytes:
         """Set some of a meter's statistics."""
-        meter = await self._meter(request, key)
-        changes = shapes.statistics_changes(parse(request), meter_zone(meter.zone))
+        meter = await self.meters.asked(Query.of(request), key)
+        changes = shapes.statistics_changes(parse(request), meter.zone)
         stored = await shielded(self.store.meters.change_statistics(meter.id, changes))
-        return json_answer(request, shapes.statistics(stored, self._show(meter)))
-
-    async def show_electricity_live(self, request: Request, key: ApiKey) -> bytes:
-        """The newest electricity values, from memory."""
-        meter = await self._meter(request, key)
-        return json_answer(request, shapes.electricity_live(self.live.latest(meter.id), self._show(meter)))
-
-    async def show_gas_live(self, request: Request, key: ApiKey) -> bytes:
-        """The newest gas values, from memory."""
-        meter = await self._meter(request, key)
-        return json_answer(request, shapes.gas_live(self.live.latest(meter.id), self._show(meter)))
+        return json_answer(request, shapes.statistics(stored, meter.show))
 
     async def show_version(self, request: Request, key: ApiKey) -> bytes:
         """Our version."""
@@ -160,12 +130,6 @@ class ApiV2:
         problems_now = self.health.report()["problems"]
         assert isinstance(problems_now, Sequence)
         return json_answer(request, shapes.monitoring(problems_now))
-
-    async def _meter(self, request: Request, key: ApiKey) -> Meter:
-        return await self.meters.wanted(key, Query.of(request).get("meter"))
-
-    def _show(self, meter: Meter) -> shapes.ShowInstant:
-        return shapes.shown_in(meter_zone(meter.zone) if self.gate.settings.local_timestamps else None)
 
     def _now(self) -> int:
         return int(self.clock.seconds() * SECOND)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from dsmr_tw.api.auth import ASK_AGAIN_SECONDS
+from dsmr_tw.api.consumption import ConsumptionApi
+from dsmr_tw.api.prices import PricesApi
+from dsmr_tw.api.statistics import StatisticsApi
 from dsmr_tw.api.v1 import ApiV1
 from dsmr_tw.api.v2 import ApiV2
 from dsmr_tw.errors import StoreUnavailable
@@ -19,11 +23,32 @@ ROUTES = {
     ("GET", "/api/v2/meters"): "read",
     ("GET", "/api/v2/consumption/electricity-live"): "read",
     ("GET", "/api/v2/consumption/gas-live"): "read",
+    ("GET", "/api/v2/consumption/energy-supplier-prices"): "read",
+    ("POST", "/api/v2/consumption/energy-supplier-prices"): "admin",
+    ("GET", "/api/v2/consumption/energy-supplier-prices/1"): "read",
+    ("PUT", "/api/v2/consumption/energy-supplier-prices/1"): "admin",
+    ("PATCH", "/api/v2/consumption/energy-supplier-prices/1"): "admin",
+    ("DELETE", "/api/v2/consumption/energy-supplier-prices/1"): "admin",
+    ("GET", "/api/v2/consumption/today"): "read",
+    ("GET", "/api/v2/consumption/electricity"): "read",
+    ("GET", "/api/v2/consumption/gas"): "read",
+    ("GET", "/api/v2/consumption/quarter-hour-peak-electricity"): "read",
+    ("GET", "/api/v2/statistics/quarter"): "read",
+    ("GET", "/api/v2/statistics/hour"): "read",
+    ("GET", "/api/v2/statistics/day"): "read",
+    ("GET", "/api/v2/statistics/month"): "read",
+    ("GET", "/api/v2/statistics/year"): "read",
+    ("GET", "/api/v2/statistics/total"): "read",
     ("GET", "/api/v2/application/version"): "read",
     ("GET", "/api/v2/application/monitoring"): "read",
     ("POST", V1): "write",
 }
 """Every way into the API, and the least scope that a key needs for it."""
+
+PARTS = (ApiV1, ApiV2, ConsumptionApi, PricesApi, StatisticsApi)
+
+CONVERTER = re.compile(r"<[^>]+>")
+"""Where a route takes an id."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -36,7 +61,7 @@ class RouteTests(ServedCase):
         found = {
             (method, path)
             for path in {path for _, path in ROUTES}
-            | {rule.rule for part in (ApiV1, ApiV2) for rule in part.app.url_map.iter_rules()}
+            | {CONVERTER.sub("1", rule.rule) for part in PARTS for rule in part.app.url_map.iter_rules()}
             for method in self.served.ask("OPTIONS", path).headers["Allow"].split(", ")
         }
         implied = {("HEAD", path) for method, path in ROUTES if method == "GET"}

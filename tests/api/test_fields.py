@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,18 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.api.bodies import Number
-from dsmr_tw.api.fields import NO_DATETIME, DecimalField, IntegerField, MomentField, Need, TextField, instant, submitted
+from dsmr_tw.api.fields import (
+    NO_DATETIME,
+    NO_DAY,
+    DayField,
+    DecimalField,
+    IntegerField,
+    MomentField,
+    Need,
+    TextField,
+    instant,
+    submitted,
+)
 from dsmr_tw.api.problems import Problem
 from dsmr_tw.domain.localtime import meter_zone, to_utc_text
 
@@ -101,6 +113,14 @@ class DecimalTests(FieldCase):
     def test_exactly(self, thousandths: int) -> None:
         """Any number of three decimals is taken to the thousandth."""
         self.assertEqual(POSITION.read(str(Decimal(thousandths) / 1000)), thousandths)
+
+    def test_millionths(self) -> None:
+        """A field may count in millionths; how many digits may be written is another matter."""
+        price = DecimalField(11, 6, scale=6)
+        for text, value in (("0.251", 251_000), ("-99999.999999", -99_999_999_999), ("1e-6", 1), ("2", 2_000_000)):
+            self.assertEqual(price.read(text), value, text)
+        self.assertEqual(self.said(price, "0.0000001"), "Ensure that there are no more than 6 decimal places.")
+        self.assertEqual(DecimalField(4, 1, scale=6).read("1.5"), 1_500_000)
 
 
 class IntegerTests(FieldCase):
@@ -200,6 +220,41 @@ class MomentTests(FieldCase):
         self.assertEqual(to_utc_text(instant("2017-04-15 12:00", ZONE)), "2017-04-15T10:00:00Z")
         for text in ("bogus", "2017-13-01", "02/01/2017", "1486000000", "2017-04-15Z"):
             self.assertRaises(ValueError, instant, text, ZONE)
+
+
+class DayTests(FieldCase):
+    """Dates without times."""
+
+    def test_days(self) -> None:
+        """A day is written year first, with or without zeros."""
+        for text, day in (
+            ("2024-02-29", date(2024, 2, 29)),
+            ("2024-2-9", date(2024, 2, 9)),
+            ("0001-01-01", date.min),
+            ("9999-12-31", date.max),
+        ):
+            self.assertEqual(DayField().read(text), day, text)
+
+    def test_what_is_none(self) -> None:
+        """Anything else, a day that its month does not have included, is told which form it should have."""
+        others: tuple[object, ...] = (
+            "",
+            "today",
+            "2023-02-29",
+            "0000-01-01",
+            "29-02-2024",
+            "2024-02",
+            " 2024-02-29",
+            "2024-02-29T00:00:00Z",
+            "2024-W09-4",
+            "٢٠٢٤-02-29",
+            Number("20240229"),
+            True,
+            None,
+            ["2024-02-29"],
+        )
+        for other in others:
+            self.assertEqual(self.said(DayField(), other), NO_DAY, other)
 
 
 class SubmittedTests(SynchronousTestCase):

@@ -11,9 +11,25 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel, DummyRequest
 
-from dsmr_tw.api.paging import BIG_PAGES, SLICE, PageMaker, Query, Window, is_host, url_of
+from dsmr_tw.api.paging import (
+    BIG_PAGES,
+    SLICE,
+    Page,
+    PageMaker,
+    Query,
+    Span,
+    Window,
+    day_span,
+    is_host,
+    span,
+    url_of,
+)
+from dsmr_tw.api.problems import Problem
 from dsmr_tw.api.settings import Proxies
+from dsmr_tw.domain.localtime import FIRST_INSTANT, meter_zone
+from dsmr_tw.domain.reading import HOUR
 from dsmr_tw.limits import PAGE_ROWS, Limits
+from tests.arrivals import NOON
 
 
 def query(text: str) -> Query:
@@ -65,6 +81,43 @@ class WindowTests(SynchronousTestCase):
             "U?b=2&b=1&flag=&limit=25&meter=M%26%C3%A9&offset=25&timestamp__gte=2017-02-01+00%3A00%3A00",
         )
 
+    def test_ordering(self) -> None:
+        """A list begins with the greatest only if its own field is named, with a minus."""
+        self.assertTrue(query("ordering=day&ordering=-day").descends("day"))
+        for text in ("", "ordering=day", "ordering=-hour", "ordering=--day", "ordering=-DAY", "ordering=-day,id"):
+            self.assertFalse(query(text).descends("day"), text)
+
+
+class SpanTests(SynchronousTestCase):
+    """What limits a list."""
+
+    zone = meter_zone("Europe/Amsterdam")
+
+    def test_days(self) -> None:
+        """A day stands for its first instant where the meter hangs; the narrowest of the limits hold."""
+        midnight = NOON - 12 * HOUR
+        self.assertEqual(
+            day_span(query("day=2024-04-02&day__gte=&x__lte=x"), "day", self.zone), Span(midnight, midnight)
+        )
+        limited = day_span(query("x=2024-04-02&x__gte=2024-4-1&x__lte=9999-12-31"), "x", self.zone)
+        self.assertEqual(limited, Span(midnight, midnight))
+        self.assertEqual(day_span(query("day__gte=x"), "month", self.zone), Span(None, None))
+
+    def test_the_first_of_all_days(self) -> None:
+        """A day that begins before the first instant there is begins with it, wherever the meter hangs."""
+        for name in ("Europe/Amsterdam", "America/New_York", "Pacific/Kiritimati"):
+            limited = span(query("at__gte=0001-01-01"), "at", meter_zone(name))
+            assert limited.start is not None
+            self.assertGreaterEqual(limited.start, FIRST_INSTANT)
+            self.assertIsNone(limited.end)
+
+    def test_what_is_none(self) -> None:
+        """Each parameter that is no day, or no time, is named, in the words of its kind."""
+        for limits, complaint in ((day_span, "Enter a valid date."), (span, "Enter a valid date/time.")):
+            problem = self.assertRaises(Problem, limits, query("a__gte=x&a=2024-04-02&a__lte=24:00"), "a", self.zone)
+            self.assertEqual(problem.body, {"a__gte": [complaint], "a__lte": [complaint]})
+        self.assertRaises(Problem, day_span, query("a=2024-04-02T00:00"), "a", self.zone)
+
 
 class UrlTests(SynchronousTestCase):
     """The address that the client used."""
@@ -107,11 +160,11 @@ class PageMakerTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A clock that a test moves."""
         self.clock = Clock()
-        self.pages = PageMaker(self.clock)
+        self.pages = PageMaker(self.clock, Limits(), Proxies())
 
     def make(self, rows: int) -> Deferred[bytes]:
         """A page of so many rows, on its way."""
-        parts = Deferred.fromCoroutine(self.pages.json(rows, (None, "U"), list(range(rows)), self.shape))
+        parts = Deferred.fromCoroutine(self.pages.json(Page(rows, list(range(rows)), self.shape), (None, "U")))
         return parts.addCallback(b"".join)
 
     def shape(self, row: int) -> dict[str, object]:

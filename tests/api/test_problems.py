@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dsmr_tw.errors import ContractRefused
 from tests.serving import READINGS, V1, ServedCase
 from tests.telegramtext import telegram
 
@@ -18,6 +19,16 @@ class FaultTests(ServedCase):
         ):
             self.assertEqual((answer.status, answer.body), (500, body))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+
+class RefusalTests(ServedCase):
+    """What the store refuses."""
+
+    def test_a_contract_that_can_not_be(self) -> None:
+        """Wherever a contract is refused, the client is told why, and nothing is logged."""
+        self.served.writing.error = ContractRefused("A day has one contract.")
+        answer = self.served.ask("PATCH", "/api/v2/datalogger/meter-statistics")
+        self.assertEqual((answer.status, answer.json), (400, {"detail": "A day has one contract."}))
 
 
 class NotFoundTests(ServedCase):

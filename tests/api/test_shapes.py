@@ -7,8 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.api import shapes
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.reading import StoredReading
-from dsmr_tw.interfaces import Live
-from tests.arrivals import NOON, gas, reading
+from tests.arrivals import gas, reading
 
 ZONE = meter_zone("Europe/Amsterdam")
 
@@ -35,12 +34,3 @@ class ReadingTests(SynchronousTestCase):
         shown = shapes.stored_reading(stored, shapes.shown_in(ZONE))
         self.assertEqual(shown["timestamp"], "2024-04-02T12:00:00+02:00")
         self.assertEqual(shown["extra_device_timestamp"], "2024-04-02T12:00:00+02:00")
-
-
-class GasLiveTests(SynchronousTestCase):
-    """Gas of the last interval."""
-
-    def test_a_swapped_meter(self) -> None:
-        """A position that went back is a new meter's, and no amount."""
-        live = Live(StoredReading(1, reading()), None, gas(NOON, 5), gas(NOON - 1, 500_000))
-        self.assertEqual(shapes.gas_live(live, shapes.shown_in(None))["currently_delivered"], 0)

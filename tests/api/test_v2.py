@@ -368,36 +368,6 @@ class StatisticsTests(ServedCase):
         self.assertIsNone(self.served.get(STATISTICS).json["dsmr_version"])
 
 
-class LiveTests(ServedCase):
-    """The newest values."""
-
-    def test_before_the_first_reading(self) -> None:
-        """Without a reading there is an empty object."""
-        for name in ("electricity", "gas"):
-            self.assertEqual(self.served.get(f"/api/v2/consumption/{name}-live").json, {})
-
-    def test_after_two_telegrams(self) -> None:
-        """The newest power, and the gas since the value before."""
-        self.served.post(V1, {"telegram": telegram()})
-        self.assertEqual(self.served.get("/api/v2/consumption/gas-live").json["currently_delivered"], 0)
-        later = telegram(clock="240402120000S", gas_clock="240402120000S", gas="00500.125")
-        self.served.post(V1, {"telegram": later})
-        self.assertEqual(
-            self.served.get("/api/v2/consumption/electricity-live").json,
-            {
-                "timestamp": "2024-04-02T10:00:00Z",
-                "currently_delivered": 321,
-                "currently_returned": 0,
-                "cost_per_hour": None,
-                "tariff_name": "tariff 2",
-            },
-        )
-        self.assertEqual(
-            self.served.get("/api/v2/consumption/gas-live").json,
-            {"timestamp": "2024-04-02T10:00:00Z", "currently_delivered": 0.125, "cost_per_interval": None},
-        )
-
-
 class ApplicationTests(ServedCase):
     """The application about itself."""
 
