@@ -70,6 +70,8 @@ setup(
             "towncrier>=24.8.0",
             "treq>=24.9.1",
         ],
+        # Not in the list above: it brings TLS, which takes 11 MB of memory wherever it is installed.
+        "weather": ["treq>=24.9.1"],
         "bench": ["dsmr-parser>=1.11.2"],
     },
     zip_safe=False,
