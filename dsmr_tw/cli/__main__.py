@@ -6,7 +6,13 @@ import click
 
 from dsmr_tw import __version__
 from dsmr_tw.cli.apikey import apikey
+from dsmr_tw.cli.export import export
+from dsmr_tw.cli.meters import meters
 from dsmr_tw.cli.parse import parse
+from dsmr_tw.cli.prices import prices
+from dsmr_tw.cli.rebuild import rebuild
+from dsmr_tw.cli.retention import retention
+from dsmr_tw.cli.temperature import temperature
 from dsmr_tw.errors import DsmrError
 
 
@@ -30,7 +36,13 @@ def main() -> None:
 
 
 main.add_command(apikey)
+main.add_command(export)
+main.add_command(meters)
 main.add_command(parse)
+main.add_command(rebuild)
+main.add_command(retention)
+main.add_command(prices)
+main.add_command(temperature)
 
 if __name__ == "__main__":
     main(prog_name="dsmr")

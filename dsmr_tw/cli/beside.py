@@ -11,20 +11,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import click
 from attrs import frozen
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from dsmr_tw.config import OPTIONS, Settings, settings_from
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.interfaces import IStore
+from dsmr_tw.interfaces import IStore, Meter
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.connect import result_of, sqlite_store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SERVERS_TURN_S = 0.004
+"""The server asks every millisecond whether it may write."""
 
 WHERE = ("state-dir", "database", "config")
 """The server's options that say which store is meant."""
@@ -41,6 +46,11 @@ class Beside:
     def now(self) -> int:
         """The instant that the wall clock shows."""
         return int(time.time() * SECOND)
+
+    def server_runs(self) -> bool:
+        """Whether the server is running now."""
+        path = self.settings.database_path
+        return self.state.is_held() or self.state.is_held(path.with_name(f"{path.name}.lock"))
 
 
 def where_options(command: Command) -> Command:
@@ -64,9 +74,30 @@ def beside(**where: str | None) -> Iterator[Beside]:
             f"There is no database {path}. Start the server once, which makes it, or name the directory of your server "
             f"with --state-dir."
         )
-    store = sqlite_store(path, settings.zone, maybeDeferred, maybeDeferred)
+    store = sqlite_store(path, settings.zone, _considerate, maybeDeferred)
     result_of(store.open())
     try:
         yield Beside(store, StateDir(settings.state_dir), settings)
     finally:
         result_of(store.close())
+
+
+def _considerate(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+    """The runner of writes: after each of them the server has the time to write, which it may be waiting for."""
+    done = maybeDeferred(function, *args, **kwargs)
+    time.sleep(SERVERS_TURN_S)
+    return done
+
+
+def chosen_meter(here: Beside, wanted: str | None) -> Meter:
+    """The meter with this id, else with this name; the first one when none is named."""
+    meters: list[Meter] = result_of(here.store.meters.all())
+    if wanted is None:
+        return meters[0]
+    by_id = (meter for meter in meters if str(meter.id) == wanted)
+    by_name = (meter for meter in meters if meter.name == wanted)
+    found = next(by_id, None) or next(by_name, None)
+    if found is None:
+        names = ", ".join(f"{meter.id} ({meter.name})" for meter in meters)
+        raise SettingsError(f"There is no meter {wanted!r}; those that there are: {names}.")
+    return found
