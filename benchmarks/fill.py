@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import count, islice
 from pathlib import Path
@@ -31,15 +31,14 @@ DATABASE: Final = "dsmr.sqlite3"
 """As the service names it in its state directory."""
 
 PER_COMMIT: Final = 20_000
-PER_DAY: Final = DAY // (EVERY_S * SECOND)
 
 FIRST_AT: Final = START - 1_400 * DAY
 """Ten million readings, one every ten seconds, end before the demo's own ``START``."""
 
 
-def readings(number: int) -> Iterator[Arrival]:
-    """So many readings of one house, every ten seconds."""
-    day = list(arrivals(1, START, PER_DAY + 1))
+def readings(number: int, every_s: int = EVERY_S, first_at: int = FIRST_AT) -> Iterator[Arrival]:
+    """So many readings of one house, every ten seconds unless told otherwise."""
+    day = list(arrivals(1, START, DAY // (every_s * SECOND) + 1, every_s))
     first, last = day[0].reading, day.pop().reading
     assert first is not None and last is not None
     gains = (
@@ -49,12 +48,13 @@ def readings(number: int) -> Iterator[Arrival]:
         last.returned_2 - first.returned_2,
     )
     gas_gain = day[-1].devices[0].value - day[0].devices[0].value
-    return islice((_later(arrival, days, gains, gas_gain) for days in count() for arrival in day), number)
+    shift = first_at - START
+    return islice((_later(arrival, shift, days, gains, gas_gain) for days in count() for arrival in day), number)
 
 
-def _later(arrival: Arrival, days: int, gains: tuple[int, int, int, int], gas_gain: int) -> Arrival:
+def _later(arrival: Arrival, shift: int, days: int, gains: tuple[int, int, int, int], gas_gain: int) -> Arrival:
     """What the same moment of another day brings."""
-    reading, shift = arrival.reading, FIRST_AT - START + days * DAY
+    reading, shift = arrival.reading, shift + days * DAY
     assert reading is not None
     [gas] = arrival.devices
     return Arrival(
@@ -80,28 +80,34 @@ def _later(arrival: Arrival, days: int, gains: tuple[int, int, int, int], gas_ga
 
 def filled(parent: Path, number: int) -> Path:
     """A state directory with so many readings: the one that is there, else a new one."""
+    return kept(parent, f"readings-{number}", lambda path: fill(path, readings(number), number))
+
+
+def kept(parent: Path, name: str, make: Callable[[Path], None]) -> Path:
+    """A state directory that is there, else a new one whose database ``make`` fills."""
     schema = sha256("".join(step.sql for step in migrations("sqlite")).encode()).hexdigest()[:8]
-    place = parent / f"readings-{number}-{schema}"
+    place = parent / f"{name}-{schema}"
     if place.exists():
         return place
     unfinished = place.with_name(f"{place.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        _fill(unfinished / DATABASE, number)
+        make(unfinished / DATABASE)
     except BaseException:
         shutil.rmtree(unfinished)
         raise
     return unfinished.rename(place)
 
 
-def _fill(path: Path, number: int) -> None:
+def fill(path: Path, source: Iterator[Arrival], number: int) -> None:
+    """Put so many readings into a new database."""
     store = sqlite_store(path, ZONE.name, maybeDeferred, maybeDeferred)
     result_of(store.open())
     connection = store.database.writer()
     # Nobody needs the file if the power fails while it is made.
     connection.execute("PRAGMA synchronous = OFF")
-    begun, done, source = perf_counter(), 0, readings(number)
+    begun, done = perf_counter(), 0
     while group := list(islice(source, PER_COMMIT)):
         result_of(store.readings.add([group], group[-1].received_at))
         if done * 10 // number < (done + len(group)) * 10 // number:

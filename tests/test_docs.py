@@ -8,7 +8,12 @@ from pathlib import Path
 from attrs import NOTHING, fields
 from twisted.trial.unittest import SynchronousTestCase
 
+from dsmr_tw.api.consumption import ConsumptionApi
+from dsmr_tw.api.export import ExportApi
+from dsmr_tw.api.prices import PricesApi
+from dsmr_tw.api.statistics import StatisticsApi
 from dsmr_tw.api.v2 import ApiV2
+from dsmr_tw.api.weather import WeatherApi
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.config import OPTIONS, Settings
 
@@ -18,6 +23,7 @@ SETTINGS = ROOT / "docs" / "settings.md"
 API_V2 = ROOT / "docs" / "api-v2.md"
 
 ROW = re.compile(r"^\| `--([a-z0-9-]+)` \| (.*?) ?\|", re.MULTILINE)
+CONVERTER = re.compile(r"<[^>]+>")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -67,7 +73,9 @@ class InterfacePagesTests(SynchronousTestCase):
     def test_every_route_of_version_2_is_documented(self) -> None:
         """``docs/api-v2.md`` names each path that version 2 of the API answers."""
         text = text_of(API_V2)
-        routes = {rule.rule.removeprefix("/api/v2/") for rule in ApiV2.app.url_map.iter_rules()}
+        parts = (ApiV2, ConsumptionApi, ExportApi, PricesApi, StatisticsApi, WeatherApi)
+        rules = {rule.rule for part in parts for rule in part.app.url_map.iter_rules()}
+        routes = {CONVERTER.sub("{id}", rule.removeprefix("/api/v2/")) for rule in rules}
         self.assertEqual([route for route in sorted(routes) if f"{route}`" not in text], [])
 
     def test_every_admin_command_is_in_the_readme(self) -> None:

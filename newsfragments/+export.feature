@@ -1,0 +1,1 @@
+`dsmr export readings|hours|days` writes what is stored as CSV, and `GET /api/v2/export/hours.csv` and `/days.csv` give hours and days of any years: local times with their offset, and hours in the columns of DSMR-reader's export, which other programs import.

@@ -1,0 +1,1 @@
+`dsmr meters` lists meters, their equipment, epochs and the readings that are not counted; `dsmr meters join`, `split`, `join-epoch` and `split-epoch` correct what was decided about them. `dsmr rebuild` computes hours and days anew. All of them work beside a running server, and Ctrl-C loses nothing.

@@ -1,0 +1,1 @@
+`POST`, `PUT`, `PATCH` and `DELETE` on `/api/v2/consumption/energy-supplier-prices` enter, change and remove what your supplier charges, with a key of scope `admin`: costs follow at once, those of past days too.

@@ -1,0 +1,1 @@
+`dsmr prices` takes what your supplier charges, contract by contract: days, months and years then have costs, past ones too, and so has the power of this moment. `GET /api/v2/consumption/energy-supplier-prices` lists the contracts.

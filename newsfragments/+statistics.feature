@@ -1,0 +1,2 @@
+`GET /api/v2/statistics/hour` and `/day` say what went through the registers, with `/quarter`, `/month`, `/year` and `/total` beside them: hours add up to days to the last watt-hour, and rows appear as soon as their time is over.
+`GET /api/v2/consumption/today` has the day so far with its costs; `consumption/electricity`, `consumption/gas` and `consumption/quarter-hour-peak-electricity` list minutes, gas and quarter-hour power.

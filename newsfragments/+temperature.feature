@@ -1,0 +1,1 @@
+`--weather open-meteo:LAT,LON` or `--weather buienradar:STATION` fetches the temperature outside every quarter of an hour, `POST /api/v2/weather/temperature` and `dsmr temperature import FILE.csv` take what others have measured, and days, months and years have their lowest, highest and average temperature. Nothing is fetched unless you ask for it.
