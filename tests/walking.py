@@ -13,8 +13,9 @@ from typing import Any
 
 from attrs import frozen
 
-from dsmr_tw.domain.ledger import Edits, Finding, Quarter, Walk
+from dsmr_tw.domain.ledger import Edits, Finding, Walk
 from dsmr_tw.domain.pace import Pace, Row
+from dsmr_tw.domain.quarters import Quarter
 from dsmr_tw.domain.reading import HOUR, SECOND, Arrival
 from dsmr_tw.domain.spans import QUARTER
 from tests.arrivals import GAS_METER, MINUTE, NOON, devices_only, gas, heard

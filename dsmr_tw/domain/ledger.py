@@ -34,11 +34,15 @@ from typing import Final
 from attrs import define, field, frozen
 
 from dsmr_tw.domain.pace import Pace, Positions, Row, lower, other_equipment, positions_of
+from dsmr_tw.domain.quarters import Between, Gap, Quarter, Told, each, plus
 from dsmr_tw.domain.reading import HOUR
 from dsmr_tw.domain.spans import QUARTER
 
 MOST_WAITING: Final = 10
 """So many readings wait at most."""
+
+LONG: Final = 24 * HOUR
+"""A longer time without readings is told of as a whole."""
 
 NEVER: Final = 1 << 62
 """An instant after all instants."""
@@ -63,25 +67,6 @@ class Edits:
 
 
 @frozen
-class Quarter:
-    """What went through the registers in fifteen minutes, or in the part of them that was asked for."""
-
-    start: int
-    end: int
-    amounts: Positions
-    positions: Positions
-    """At the start; before the first reading those of the first."""
-    lowest_power: int | None
-    highest_power: int | None
-    """Of its accepted readings, in W: what was taken less what was returned."""
-    start_estimated: bool
-    end_estimated: bool
-    first_at: int | None
-    last_at: int | None
-    """Its first and last accepted reading."""
-
-
-@frozen
 class Finding:
     """A reading at which an epoch begins, or one that is not counted, and why."""
 
@@ -101,7 +86,8 @@ class Walk:
     edits: Edits = field(factory=Edits)
     cuts: tuple[int, ...] = ()
     """Where quarters are cut in two, besides their own ends."""
-    quarters: list[Quarter] = field(factory=list, init=False)
+    told: list[Told] = field(factory=list, init=False)
+    """Quarters, and long gaps of them."""
     epochs: list[Finding] = field(factory=list, init=False)
     outliers: list[Finding] = field(factory=list, init=False)
     anchor: Row | None = field(default=None, init=False)
@@ -139,6 +125,11 @@ class Walk:
             if position < len(rows):
                 self._judge(rows[position])
                 position += 1
+
+    @property
+    def quarters(self) -> list[Quarter]:
+        """The quarters that were told, one by one."""
+        return list(each(self.told))
 
     @property
     def told_until(self) -> int:
@@ -248,7 +239,7 @@ class Walk:
             if begins_quarter:
                 self._positions = positions_of(row)
             else:
-                self._amounts = _plus(self._amounts, positions_of(anchor), self._base)
+                self._amounts = plus(self._amounts, positions_of(anchor), self._base)
             self._base = positions_of(row)
         self._powers.append(row[7])
         self.anchor = row
@@ -257,37 +248,31 @@ class Walk:
         """Tell of the quarters between the anchor and a reading that is accepted in a later one."""
         anchor = self.anchor
         assert anchor is not None
-        at, before = row[0], anchor[0]
-        in_gap = at - before > self.pace.gap
-        stays = not same_epoch or (in_gap and self.pace.stays)
-        here = positions_of(anchor)
-        rises = (row[3] - here[0], row[4] - here[1], row[5] - here[2], row[6] - here[3])
+        at, in_gap = row[0], row[0] - anchor[0] > self.pace.gap
+        between = Between(anchor, row, same_epoch, in_gap and self.pace.stays)
         while (end := self._end) <= at:
-            if end == at and same_epoch:
-                position = positions_of(row)
-            elif stays:
-                position = here
-            else:
-                since, length = end - before, at - before
-                position = (
-                    here[0] + rises[0] * since // length,
-                    here[1] + rises[1] * since // length,
-                    here[2] + rises[2] * since // length,
-                    here[3] + rises[3] * since // length,
-                )
-            self._tell(position, end_estimated=in_gap and end < at)
+            self._tell(between.position(end), end_estimated=in_gap and end < at)
+            if at - self._start > LONG and not self.cuts:
+                self._skip(Gap(between, self._start, at - at % QUARTER))
         self._first_at = at
+
+    def _skip(self, gap: Gap) -> None:
+        """Tell of many quarters at once."""
+        self.told.append(gap)
+        self._start, self._end = gap.end, gap.end + QUARTER
+        self._base = self._positions = gap.between.position(gap.end)
+        self._start_estimated = gap.ends_estimated(gap.end)
 
     def _tell(self, position: Positions, end_estimated: bool) -> None:
         """The quarter ends with this position; the next begins with it."""
         anchor = self.anchor
         assert anchor is not None
         lowest, highest = _extremes(self._powers)
-        self.quarters.append(
+        self.told.append(
             Quarter(
                 self._start,
                 self._end,
-                _plus(self._amounts, position, self._base),
+                plus(self._amounts, position, self._base),
                 self._positions,
                 lowest,
                 highest,
@@ -318,16 +303,6 @@ class Walk:
         splits = self.edits.splits
         index = bisect_right(splits, instant)
         return splits[index] if index < len(splits) else NEVER
-
-
-def _plus(amounts: Positions, position: Positions, base: Positions) -> Positions:
-    """What was counted before, and from the base to the position."""
-    return (
-        amounts[0] + position[0] - base[0],
-        amounts[1] + position[1] - base[1],
-        amounts[2] + position[2] - base[2],
-        amounts[3] + position[3] - base[3],
-    )
 
 
 def _extremes(powers: Iterable[int | str | None]) -> tuple[int | None, int | None]:

@@ -18,7 +18,7 @@ from typing import Final
 
 from attrs import frozen
 
-from dsmr_tw.domain.ledger import Quarter
+from dsmr_tw.domain.quarters import Quarter
 from dsmr_tw.domain.reading import DAY, HOUR
 from dsmr_tw.domain.spans import Amounts, SpanRow
 

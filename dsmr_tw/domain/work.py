@@ -22,8 +22,9 @@ from typing import Final, Protocol
 
 from attrs import define, field, frozen
 
-from dsmr_tw.domain.ledger import NEVER, Edits, Finding, Quarter, Walk
+from dsmr_tw.domain.ledger import NEVER, Edits, Finding, Walk
 from dsmr_tw.domain.pace import CALM, Pace, Row, calm_end
+from dsmr_tw.domain.quarters import Quarter, Told, each, within
 from dsmr_tw.domain.spans import QUARTER
 
 NEAR: Final = 8 * QUARTER
@@ -48,9 +49,14 @@ class Piece:
 
     start: int
     end: int
-    quarters: list[Quarter]
+    told: Sequence[Told]
     epochs: list[Finding]
     outliers: list[Finding]
+
+    @property
+    def quarters(self) -> list[Quarter]:
+        """Its quarters, one by one."""
+        return list(each(self.told))
 
 
 @define
@@ -160,10 +166,10 @@ class Stretch:
         """What was told of the time from where the last piece ended to ``end``."""
         start, self._start = self._start, end
         walk = self._walk
-        told = [quarter for quarter in walk.quarters if start <= quarter.start < end]
+        told = within(walk.told, start, end)
         epochs = [epoch for epoch in walk.epochs if start <= epoch.at < end]
         outliers = [outlier for outlier in walk.outliers if start <= outlier.at < end]
-        walk.quarters.clear()
+        walk.told.clear()
         walk.epochs = [epoch for epoch in walk.epochs if epoch.at >= end]
         walk.outliers = [outlier for outlier in walk.outliers if outlier.at >= end]
         return Piece(start, end, told, epochs, outliers)

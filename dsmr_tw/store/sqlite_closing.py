@@ -18,8 +18,9 @@ from typing import Final
 from attrs import define, field
 
 from dsmr_tw.domain import sums
-from dsmr_tw.domain.ledger import NEVER, Quarter
+from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.localtime import MeterZone, meter_zone
+from dsmr_tw.domain.quarters import Quarter
 from dsmr_tw.domain.reading import GAS, HOUR, YEAR_2000
 from dsmr_tw.domain.spans import QUARTER, FirstReadings, SpanRow
 from dsmr_tw.store.sqlite_history import ELECTRICITY

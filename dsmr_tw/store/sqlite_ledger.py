@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -115,13 +116,11 @@ class SqliteLedger:
         self, work: Job | Rebuild, parts: Sequence[Part], settled: Sequence[int], done: bool, now: int
     ) -> bool:
         """Write pieces, portion by portion; whether all of them are written."""
-        in_portions = list(portions(parts))
-        for number, portion in enumerate(in_portions, 1):
-            assert work.version is not None
-            is_last = number == len(in_portions)
-            written = await self.database.write(
-                write, work.meter_id, work.version, portion, settled, done and is_last, now
-            )
+        # Made one by one: a gap of years has too many quarters to be in memory.
+        for portion, following in pairwise(chain(portions(parts), (None,))):
+            assert work.version is not None and portion is not None
+            settles = done and following is None
+            written = await self.database.write(write, work.meter_id, work.version, portion, settled, settles, now)
             if not written:
                 return False
             work.version += 1

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from attrs import define, field
 
 from dsmr_tw.domain.ledger import NEVER
+from dsmr_tw.domain.quarters import count, each
 from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.domain.work import Piece, Stretch
 from dsmr_tw.store.sqlite_closing import Closing
@@ -204,7 +206,7 @@ def portions(parts: Sequence[Part]) -> Iterator[list[Part]]:
     for equipment_id, piece in parts:
         for cut in _cut(piece):
             portion.append((equipment_id, cut))
-            quarters += len(cut.quarters)
+            quarters += count(cut.told)
             if quarters >= QUARTERS_AT_ONCE:
                 yield portion
                 portion, quarters = [], 0
@@ -214,20 +216,19 @@ def portions(parts: Sequence[Part]) -> Iterator[list[Part]]:
 
 def _cut(piece: Piece) -> Iterator[Piece]:
     """The piece in several, none of them with too many quarters."""
-    start = piece.start
-    for index in range(0, len(piece.quarters), QUARTERS_AT_ONCE):
-        quarters = piece.quarters[index : index + QUARTERS_AT_ONCE]
-        is_last = index + QUARTERS_AT_ONCE >= len(piece.quarters)
-        end = piece.end if is_last else quarters[-1].end
+    start, quarters = piece.start, each(piece.told)
+    for left in range(count(piece.told), 0, -QUARTERS_AT_ONCE):
+        some = list(islice(quarters, QUARTERS_AT_ONCE))
+        end = piece.end if left <= QUARTERS_AT_ONCE else some[-1].end
         yield Piece(
             start,
             end,
-            quarters,
+            some,
             [epoch for epoch in piece.epochs if start <= epoch.at < end],
             [outlier for outlier in piece.outliers if start <= outlier.at < end],
         )
         start = end
-    if not piece.quarters:
+    if not piece.told:
         yield piece
 
 
@@ -263,7 +264,7 @@ def _replace(connection: sqlite3.Connection, meter_id: int, equipment_id: int, p
                     quarter.first_at,
                     quarter.last_at,
                 )
-                for quarter in piece.quarters
+                for quarter in each(piece.told)
             ],
         )
     else:
@@ -284,7 +285,7 @@ def _replace(connection: sqlite3.Connection, meter_id: int, equipment_id: int, p
                     quarter.first_at,
                     quarter.last_at,
                 )
-                for quarter in piece.quarters
+                for quarter in each(piece.told)
             ],
         )
 

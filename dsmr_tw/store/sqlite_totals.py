@@ -14,8 +14,9 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from dsmr_tw.domain.ledger import NEVER, Quarter
+from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.pace import calm_end
+from dsmr_tw.domain.quarters import Quarter, each
 from dsmr_tw.domain.reading import DAY, GAS
 from dsmr_tw.domain.spans import QUARTER, Amounts, Total
 from dsmr_tw.domain.work import Stretch
@@ -158,7 +159,7 @@ def _walk(connection: sqlite3.Connection, of: Registers, start: int, end: int, a
     history = SqliteHistory(connection, of, asked.now + 1)
     stretch = Stretch.over(start, end, of.pace, of.edits, history, (start, end))
     piece = stretch.advance(history, NEVER)
-    counted.take([part for part in piece.quarters if start <= part.start and part.end <= end], asked)
+    counted.take([part for part in each(piece.told) if start <= part.start and part.end <= end], asked)
     counted.goes_on = piece.end < NEVER
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.domain.ledger import Quarter, Walk, net_power
+from dsmr_tw.domain.ledger import Walk, net_power
 from dsmr_tw.domain.pace import Row, electricity
+from dsmr_tw.domain.quarters import Quarter
 from dsmr_tw.domain.reading import HOUR
 from dsmr_tw.domain.spans import QUARTER
 from tests.arrivals import NOON

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.domain.ledger import Quarter
+from dsmr_tw.domain.quarters import Quarter
 from dsmr_tw.domain.reading import HOUR, SECOND
 from dsmr_tw.domain.spans import QUARTER, Amounts, SpanRow
 from dsmr_tw.domain.sums import DeviceState, gas_of, horizon, row_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dsmr_tw.domain.ledger import NEVER, Finding, Quarter
+from dsmr_tw.domain.ledger import NEVER, Finding
+from dsmr_tw.domain.quarters import Quarter
 from dsmr_tw.domain.reading import DAY, SECOND
 from dsmr_tw.domain.work import Piece
 from dsmr_tw.errors import StoreUnavailable
