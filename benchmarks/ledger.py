@@ -25,7 +25,7 @@ from attrs import define, evolve, field
 from twisted.internet.defer import maybeDeferred
 
 from benchmarks.asking import post, post_all
-from benchmarks.fill import DATABASE, filled
+from benchmarks.fill import DATABASE, fill, kept, readings
 from benchmarks.houses import CABLE, EVERY_S, ZONE, House
 from benchmarks.reporting import Spread, parser, run, tell, tell_conditions, work_directory
 from benchmarks.served import CHECKOUT, Service, service
@@ -65,6 +65,12 @@ class Poster:
         while not self._stop.wait(1 / POSTS_A_SECOND):
             [telegram] = house.telegrams(1)
             self.took_ms.append(post_all(self.served.port, [[post(telegram, self.served.key)]]) * 1000)
+
+
+def up_to_now(parent: Path, number: int) -> Path:
+    """A state directory with so many readings, the last of them of now: what is posted is of another meter then."""
+    first_at = (int(time.time()) // EVERY_S * EVERY_S - number * EVERY_S) * SECOND
+    return kept(parent, f"up-to-now-{number}", lambda path: fill(path, readings(number, EVERY_S, first_at), number))
 
 
 def rebuild(state: Path, *arguments: str) -> tuple[float, float]:
@@ -124,7 +130,7 @@ def main() -> None:
     number, rounds, ticks = (8_640, 1, 3) if chosen.quick else (YEAR, 3, 50)
     with work_directory(chosen.directory) as directory:
         tell_conditions(directory)
-        shutil.copytree(filled(chosen.filled or directory, number), directory / "state")
+        shutil.copytree(up_to_now(chosen.filled or directory, number), directory / "state")
         database = directory / "state" / DATABASE
         took, memory = [], []
         with service(directory / "state") as served:

@@ -43,7 +43,7 @@ GAPS: Final = [
     *(4 * DAY, 19 * DAY),
 ]
 
-INTERVALS: Final = [MINUTE, 10 * SECOND, SECOND, 5 * MINUTE, 15 * MINUTE]
+INTERVALS: Final = [MINUTE, 10 * SECOND, SECOND, 5 * MINUTE, 15 * MINUTE, HOUR]
 
 FLOWS: Final[list[Positions]] = [
     (420, 0, 0, 0),

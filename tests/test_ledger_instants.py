@@ -78,8 +78,8 @@ class InstantsTests(LawCase):
         registers = self.live(commits, of_meter, OF_METERS, last=True)
         self.check_epochs(0, registers)
         quarters = [row[1:] for row in self.run_sql("SELECT * FROM quarter")]
-        self.assertEqual(quarters, list(registers.quarters()))
-        self.assertEqual(self.rows(), self.rebuilt(self.now))
+        self.check_equal("quarter", quarters, list(registers.quarters()))
+        self.check_rebuilt(self.now)
 
     @HALF
     @given(COMMITS)
@@ -89,5 +89,7 @@ class InstantsTests(LawCase):
         [(equipment_id,)] = self.run_sql("SELECT id FROM equipment")
         self.check_epochs(equipment_id, registers)
         quarters = [row[2:] for row in self.run_sql("SELECT * FROM device_quarter")]
-        self.assertEqual(quarters, [(row[0], row[1], row[5], *row[11:]) for row in registers.quarters()])
-        self.assertEqual(self.rows(), self.rebuilt(self.now))
+        self.check_equal(
+            "device_quarter", quarters, [(row[0], row[1], row[5], *row[11:]) for row in registers.quarters()]
+        )
+        self.check_rebuilt(self.now)

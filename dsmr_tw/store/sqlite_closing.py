@@ -23,6 +23,7 @@ from dsmr_tw.domain.localtime import MeterZone, meter_zone
 from dsmr_tw.domain.quarters import Quarter
 from dsmr_tw.domain.reading import GAS, HOUR, YEAR_2000
 from dsmr_tw.domain.spans import QUARTER, FirstReadings, SpanRow
+from dsmr_tw.store.sqlite_ends import gas_since
 from dsmr_tw.store.sqlite_history import ELECTRICITY
 from dsmr_tw.store.sqlite_pages import COUNTS
 
@@ -90,16 +91,7 @@ class Closing:
             "SELECT id FROM equipment WHERE meter_id = ? AND device_type = ?", (self.meter_id, GAS)
         )
         self._gas_devices = [equipment_id for (equipment_id,) in devices]
-        since = [
-            _one(
-                self.connection,
-                "SELECT instant FROM device_quarter WHERE meter_id = ? AND equipment_id = ? ORDER BY instant LIMIT 1",
-                self.meter_id,
-                equipment_id,
-            )
-            for equipment_id in self._gas_devices
-        ]
-        self._gas_since = min((instant for instant in since if instant is not None), default=None)
+        self._gas_since = gas_since(self.connection, self.meter_id)
         begins = (self._edge("quarter", "ASC"), self._gas_since)
         self._begin = min((instant for instant in begins if instant is not None), default=None)
 
@@ -138,6 +130,16 @@ class Closing:
             [self._day(row) for row in rows],
         )
         return len(rows)
+
+    def forget_gas(self, began: int | None) -> None:
+        """Delete the rows that said something else of gas, since it began at another time; they appear again.
+
+        ``began`` is when it began before.
+        """
+        since = min(instant for instant in (began, self._gas_since) if instant is not None)
+        self.touched.append((since - since % HOUR, NEVER))
+        self._forget("hour_statistics", since - since % HOUR, NEVER)
+        self._forget("day_statistics", self._days_on(since, 0), NEVER)
 
     def close(self) -> bool:
         """Let rows appear that have closed since; whether more of them wait for the next transaction."""
@@ -180,8 +182,11 @@ class Closing:
         return self._zone.day_start(self._zone.day_of(instant) + timedelta(days))
 
     def _forget_open(self) -> None:
-        """Delete the rows of spans that are not closed any more."""
+        """Delete the rows of spans that are not closed any more, or lie before everything that is known."""
         gone = self._forget("hour_statistics", self.horizon - HOUR + 1, NEVER)
+        if self._begin is not None:
+            gone |= self._forget("hour_statistics", -NEVER, self._begin - self._begin % HOUR)
+            self._forget("day_statistics", -NEVER, self._days_on(self._begin, 0))
         if gone:
             self.touched.append((min(gone), max(gone) + HOUR))
         self.connection.execute(

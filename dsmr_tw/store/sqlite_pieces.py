@@ -21,6 +21,7 @@ from dsmr_tw.domain.quarters import count, each
 from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.domain.work import Piece, Stretch
 from dsmr_tw.store.sqlite_closing import Closing
+from dsmr_tw.store.sqlite_ends import gas_since
 from dsmr_tw.store.sqlite_history import ELECTRICITY, Registers, SqliteHistory, registers_of
 from dsmr_tw.store.sqlite_spans import recount
 
@@ -169,8 +170,8 @@ def write(
     """
     if version(connection, meter_id) != seen:
         return False
-    for equipment_id, piece in parts:
-        _replace(connection, meter_id, equipment_id, piece)
+    gas_began = gas_since(connection, meter_id)
+    spans = [span for equipment_id, piece in parts for span in _replace(connection, meter_id, equipment_id, piece)]
     if done:
         connection.executemany(
             "DELETE FROM dirty_quarter WHERE meter_id = ? AND instant = ? AND claimed = 1",
@@ -178,7 +179,8 @@ def write(
         )
         connection.execute("UPDATE thinned SET until = ?2 WHERE meter_id = ?1 AND until > ?2", (meter_id, settled[0]))
     closing = Closing(connection, meter_id, now)
-    spans = [(piece.start, piece.end) for _, piece in parts]
+    if gas_since(connection, meter_id) != gas_began:
+        closing.forget_gas(gas_began)
     if done:
         # A row that waited for the last of these marks may lie in a piece that was written before.
         spans += [(mark, mark + QUARTER) for mark in settled]
@@ -232,9 +234,14 @@ def _cut(piece: Piece) -> Iterator[Piece]:
         yield piece
 
 
-def _replace(connection: sqlite3.Connection, meter_id: int, equipment_id: int, piece: Piece) -> None:
-    """Write one piece."""
+def _replace(
+    connection: sqlite3.Connection, meter_id: int, equipment_id: int, piece: Piece
+) -> Iterator[tuple[int, int]]:
+    """Write one piece; the time in which there were quarters before, or are now."""
     span = (meter_id, equipment_id, piece.start, piece.end)
+    there = [quarter.start for quarter in each(piece.told)] + _edges(connection, *span)
+    if there:
+        yield min(there), max(there) + QUARTER
     for table in ("epoch", "outlier"):
         connection.execute(
             f"DELETE FROM {table} WHERE meter_id = ? AND equipment_id = ? AND instant >= ? AND instant < ?", span
@@ -288,6 +295,20 @@ def _replace(connection: sqlite3.Connection, meter_id: int, equipment_id: int, p
                 for quarter in each(piece.told)
             ],
         )
+
+
+def _edges(connection: sqlite3.Connection, meter_id: int, equipment_id: int, start: int, end: int) -> list[int]:
+    """The first and the last quarter that are stored of a set of registers in a time."""
+    table, whose = ("quarter", "?2 = 0") if equipment_id == ELECTRICITY else ("device_quarter", "equipment_id = ?2")
+    rows = (
+        connection.execute(
+            f"SELECT instant FROM {table} WHERE meter_id = ?1 AND {whose} AND instant >= ?3 AND instant < ?4"
+            f" ORDER BY instant {order} LIMIT 1",
+            (meter_id, equipment_id, start, end),
+        ).fetchone()
+        for order in ("ASC", "DESC")
+    )
+    return [row[0] for row in rows if row is not None]
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

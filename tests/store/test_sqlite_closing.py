@@ -83,6 +83,9 @@ class ElectricityTests(ClosingCase):
                 self.assertEqual(self.ask(self.store.ledger.dirty, minute(due) - 1), [])
                 self.assertEqual(self.ask(self.store.ledger.dirty, minute(due)), [FIRST])
         self.assertEqual(self.ask(self.store.ledger.dirty, minute(LATER)), [])
+        self.add(*telegrams("900=900"))
+        self.settle(120)
+        self.assertEqual(self.ask(self.store.ledger.dirty, minute(180)), [FIRST])
 
     def test_a_day_is_due_at_midnight(self) -> None:
         """Where its last hour is due, too."""
@@ -91,6 +94,21 @@ class ElectricityTests(ClosingCase):
         self.assertEqual((self.hours(), self.days()), ([], []))
         self.settle(720)
         self.assertEqual((self.hours(), self.days()), ([11], ["2024-04-02"]))
+
+    def test_older_readings_have_rows(self) -> None:
+        """Whoever finds the readings of last month stores them today; hours and days appear before those there are."""
+        self.add(*telegrams("0=0 130=130"))
+        self.settle()
+        self.assertEqual((self.hours(), self.days()), ([0, 1], []))
+        self.add(*telegrams("-65=-65"))
+        self.settle()
+        self.assertEqual((self.hours(), self.amounts()), ([-2, -1, 0, 1], [5, 60, 60, 60]))
+        self.add(*telegrams("800=800"))
+        self.settle()
+        self.add(*telegrams(f"{-45 * 24 * 60}={-45 * 24 * 60}"))
+        self.settle()
+        self.assertEqual((self.hours(), len(self.days())), (list(range(-45 * 24, 13)), 46))
+        self.assertEqual(sum(self.amounts()), 45 * 24 * 60 + 13 * 60)
 
     def test_an_outage_has_rows(self) -> None:
         """Every hour from the first reading to the last has one."""
@@ -120,6 +138,12 @@ class DeviceTests(ClosingCase):
         self.assertEqual(self.hours_with("0=0 150=150", "0=0 59=5"), [])
         self.assertEqual(self.hours_with("0=0 150=150", "0=0 60=5"), [0])
         self.assertEqual(self.hours_with("0=0 150=150", "0=0 130=5"), [0, 1])
+
+    def test_its_amount_is_in_the_row(self) -> None:
+        """With that of the hour's first quarter, and of its last."""
+        self.add(*telegrams("0=0 120=120"), *gas_values("0=0 15=1 45=6 60=9 75=10 120=18"))
+        self.settle()
+        self.assertEqual(self.run_sql("SELECT gas, gas_estimated FROM hour_statistics"), [(9, 0), (9, 0)])
 
     def test_a_device_that_is_silent(self) -> None:
         """After four hours it is waited for no more, but for the last hour."""
@@ -172,13 +196,15 @@ class MarksTests(ClosingCase):
 
     def test_a_mark_keeps_a_row_from_appearing(self) -> None:
         """Until it is computed; the other hours do not wait."""
-        self.add(*telegrams("0=0 130=130"))
-        self.settle(59)
-        self.add(*telegrams("30=50"))
-        self.close_rows(120)
-        self.assertEqual(self.hours(), [1])
-        self.settle(120)
-        self.assertEqual((self.hours(), self.amounts()), ([0, 1], [74, 48]))
+        for late, amounts in (("5=14", [65, 55]), ("30=50", [74, 48]), ("59=118", [118, 10])):
+            self.begin_anew()
+            self.add(*telegrams("0=0 130=130"))
+            self.settle(59)
+            self.add(*telegrams(late))
+            self.close_rows(120)
+            self.assertEqual(self.hours(), [1])
+            self.settle(120)
+            self.assertEqual((self.hours(), self.amounts()), ([0, 1], amounts))
 
     def test_a_mark_in_any_hour_keeps_a_day_from_appearing(self) -> None:
         """As its own hour; hours and days elsewhere appear."""
@@ -213,6 +239,15 @@ class MarksTests(ClosingCase):
         self.add(*telegrams("61=70"))
         self.settle()
         self.assertEqual((self.hours(), self.amounts()), ([0, 1], [60, 61]))
+
+    def test_a_row_follows_wherever_in_it_something_changed(self) -> None:
+        """Here only its last quarter did, and what was computed again began in its middle."""
+        self.add(*telegrams(f"{steady(0, 60)} {steady(61, 130)}"))
+        self.settle()
+        self.assertEqual(self.amounts(), [60, 60])
+        self.add(*telegrams("59:30=61"))
+        self.settle()
+        self.assertEqual(self.amounts(), [61, 59])
 
 
 class VanishingTests(ClosingCase):
@@ -276,7 +311,7 @@ class FirstReadingsTests(ClosingCase):
 
     def test_a_day_without_readings(self) -> None:
         """An outage has a row, and no reading to begin with."""
-        self.add(*telegrams("0=0 2200=2200"))
+        self.add(*telegrams("0=0 2165=2165"))
         self.settle()
         self.assertEqual(self.firsts(), [(0, 0, 0, 0, 0, None, None), (None,) * 7])
 
@@ -307,16 +342,34 @@ class LongTests(ClosingCase):
         """No transaction is long, and in the end all are there."""
         hours = 2 * HOURS_AT_ONCE + 100
         self.add(*telegrams(f"0=0 {hours * 60}={hours}"))
-        while self.ask(self.store.ledger.recompute, FIRST, YEAR_2020):
-            pass
-        self.assertEqual(self.hours(), [])
+        self.compute_only()
         counts = []
         more = True
         while more:
             more = self.close_rows()
+            self.assertEqual(self.ask(self.store.ledger.dirty, minute(LATER)), [FIRST] if more else [])
             counts.append((len(self.hours()), len(self.days())))
         self.assertEqual(counts, [(500, 30), (1_000, 46), (1_100, 46)])
         self.assertEqual((self.hours(), self.amounts()), (list(range(hours)), [1] * hours))
+
+    def compute_only(self) -> None:
+        """Compute what is marked at a time when nothing is over."""
+        self.ask(self.store.ledger.dirty, YEAR_2020)
+        while self.ask(self.store.ledger.recompute, FIRST, YEAR_2020):
+            pass
+        self.assertEqual((self.hours(), self.days()), ([], []))
+
+    def test_no_hour_is_forgotten(self) -> None:
+        """What is computed meanwhile at the far end lets no row appear there before those that wait."""
+        hours = 2 * HOURS_AT_ONCE + 100
+        self.add(*telegrams(f"0=0 {hours * 60}={hours}"))
+        self.compute_only()
+        self.close_rows()
+        self.add(*telegrams(f"{hours * 60 + 60}={hours + 1}"))
+        while self.ask(self.store.ledger.recompute, FIRST, minute(LATER)):
+            pass
+        self.settle()
+        self.assertEqual((self.hours(), len(self.days())), (list(range(hours + 1)), 46))
 
     def test_many_days_close_in_several_calls(self) -> None:
         """Also where their hours are there already."""

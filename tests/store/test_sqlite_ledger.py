@@ -158,6 +158,27 @@ class ClaimTests(MarksCase):
         self.settle()
         self.assertEqual(self.amounts(), [61, 64, 55])
 
+    def test_a_late_reading_leaves_an_hour_that_is_there(self) -> None:
+        """It follows what is computed of it, and follows again when the other mark is settled."""
+        self.add(*telegrams("0=0 190=190"))
+        self.settle()
+        self.add(*telegrams("65=67"))
+        self.reading.after(1, partial(self.add, *telegrams("110=130")))
+        self.recompute()
+        self.assertEqual((self.marks(), self.amounts()), ([(105, 0)], [61, 60, 59]))
+        self.settle()
+        self.assertEqual((self.marks(), self.amounts()), ([], [61, 76, 45]))
+
+    def test_marks_that_are_far_apart_are_settled_one_after_the_other(self) -> None:
+        """The first piece leaves the second mark claimed, and says that there is more."""
+        self.add(*telegrams(steady(0, 1_000)))
+        self.settle()
+        self.add(*telegrams("100:30=100 900:30=900"))
+        self.assertTrue(self.recompute())
+        self.assertEqual(self.marks(), [(900, 1)])
+        self.assertFalse(self.recompute())
+        self.assertEqual(self.marks(), [])
+
     def test_many_marks_are_claimed_bit_by_bit(self) -> None:
         """The oldest first; no claim is a long transaction."""
         quarters = MARKS_AT_ONCE + 100
@@ -215,6 +236,15 @@ class DirtyTests(MarksCase):
         self.add(*telegrams("5=5"))
         self.assertEqual(self.dirty(60), [FIRST])
 
+    def test_what_was_computed_waits_to_be_closed(self) -> None:
+        """Should the service be stopped in between, the next tick closes it."""
+        self.settle(0)
+        self.add(*telegrams("0=0 60=60"))
+        self.recompute()
+        self.assertEqual((self.marks(), self.amounts(), self.dirty()), ([], [], [FIRST]))
+        self.settle()
+        self.assertEqual((self.amounts(), self.dirty()), ([60], []))
+
     def test_each_meter_waits_for_its_own_row(self) -> None:
         """Here the second one's next hour ends later."""
         self.settle(0)
@@ -229,10 +259,11 @@ class DirtyTests(MarksCase):
         self.assertEqual(self.dirty(120), [FIRST + 1])
 
     def test_a_clock_that_was_not_set_is_no_reason(self) -> None:
-        """Nothing is closed by it, and nothing is due."""
+        """Nothing is closed by it, and nothing is due until it is set."""
         self.add(*telegrams("0=0 125=125"))
         self.tick(YEAR_2020 - 1)
         self.assertEqual((self.amounts(), self.ask(self.store.ledger.dirty, YEAR_2020 - 1)), ([], []))
+        self.assertEqual(self.dirty(), [FIRST])
 
     def test_what_is_closed_before_anybody_asked(self) -> None:
         """An admin command closes rows without asking what is dirty; the first question is answered all the same."""
