@@ -2,7 +2,7 @@
 
 The year has a telegram every ten seconds, 3.15 million of them.  `dsmr rebuild` computes it as a process of its own,
 while the server that owns the database is posted ten telegrams a second, whose answers are timed.  Its memory is the
-most that the kernel counted, less that of the same command with nothing to do.
+most that the kernel counted, less that of a command that has little to do.
 Then single readings are stored late, far in the past, and the work that follows each is timed, commits included.
 For comparison, in the same run: how long the same readings take to be read by SQLite alone.
 """
@@ -29,7 +29,7 @@ from benchmarks.fill import DATABASE, fill, kept, readings
 from benchmarks.houses import CABLE, EVERY_S, ZONE, House
 from benchmarks.reporting import Spread, parser, run, tell, tell_conditions, work_directory
 from benchmarks.served import CHECKOUT, Service, service
-from dsmr_tw.domain.reading import DAY, SECOND, Arrival
+from dsmr_tw.domain.reading import SECOND, Arrival
 from dsmr_tw.interfaces import ReadingFilter
 from dsmr_tw.store.connect import result_of, sqlite_store
 
@@ -73,17 +73,17 @@ def up_to_now(parent: Path, number: int) -> Path:
     return kept(parent, f"up-to-now-{number}", lambda path: fill(path, readings(number, EVERY_S, first_at), number))
 
 
-def rebuild(state: Path, *arguments: str) -> tuple[float, float]:
-    """Run ``dsmr rebuild``: its seconds, and the most memory that it held in MB."""
+def command(*words: str, state: Path) -> tuple[float, float]:
+    """Run an admin command: its seconds, and the most memory that it held in MB."""
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "dsmr_tw.cli", "rebuild", "--state-dir", str(state), *arguments],
+        [sys.executable, "-m", "dsmr_tw.cli", *words, "--state-dir", str(state)],
         cwd=CHECKOUT,
         stdout=subprocess.DEVNULL,
     )
     _, status, usage = os.wait4(process.pid, 0)
     took = time.perf_counter() - begun
-    assert status == 0, f"dsmr rebuild ended with {status}"
+    assert status == 0, f"dsmr {' '.join(words)} ended with {status}"
     return took, usage.ru_maxrss / 1024
 
 
@@ -135,18 +135,17 @@ def main() -> None:
         took, memory = [], []
         with service(directory / "state") as served:
             poster = Poster(served)
-            tomorrow = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 2 * DAY // SECOND))
-            _, nothing = rebuild(directory / "state", "--from", tomorrow)
+            _, nothing = command("apikey", "list", state=directory / "state")
             with poster.posting():
                 for _ in range(rounds):
-                    seconds, most = rebuild(directory / "state")
+                    seconds, most = command("rebuild", state=directory / "state")
                     took.append(seconds)
                     memory.append(most - nothing)
         late = late_ticks(database, ticks)
         bare = bare_read(database)
     tell(f"{Spread(tuple(took)).text(1)} s for {number:,} readings computed anew; the limit for a year is {TARGET_S} s")
     tell(f"{bare:.1f} s is what SQLite alone takes to hand the same readings over")
-    tell(f"{max(memory):.0f} MB more memory than with nothing to do; the limit is {TARGET_MB} MB")
+    tell(f"{max(memory):.0f} MB more memory than a command that lists the keys; the limit is {TARGET_MB} MB")
     tell(
         f"{max(poster.took_ms):.0f} ms for the slowest of {len(poster.took_ms)} posts; the limit is {TARGET_POST_MS} ms"
     )

@@ -478,7 +478,7 @@ class ILedger(Interface):
         """
 
     def close(meter_id: int, now: int) -> Deferred[bool]:
-        """Let the rows of spans appear that have closed by ``now``; fires with whether more wait to appear."""
+        """Let the rows of spans appear that have closed by ``now``; fires with whether some did: more may wait."""
 
     def rebuild(meter_id: int, start: int, end: int, now: int, told: Callable[[int], None]) -> Deferred[None]:
         """Compute everything from ``start`` to ``end`` anew, in many short transactions; marks are left alone.

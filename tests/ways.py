@@ -26,6 +26,7 @@ class Order(Enum):
     """In which order readings arrive."""
 
     PRINTED = "as they were printed"
+    FEW_LATE = "as they were printed, but for a few that come last"
     THIRDS = "every third one, then those behind them, then the others"
     MIXED_COMMITS = "commit by commit in any order"
     BACKWARDS = "the last one first"
@@ -120,17 +121,23 @@ def commits_of(arrivals: list[Arrival], way: Way) -> list[Commit]:
 
 
 def _parts(arrivals: list[Arrival], way: Way, random: Random) -> list[list[Arrival]]:
-    if way.order is Order.THIRDS:
+    """The readings in their order, cut into commits."""
+    late: list[int] = []
+    if way.order is Order.FEW_LATE:
+        late = random.sample(range(len(arrivals)), random.randint(1, 4))
+    elif way.order is Order.THIRDS:
         arrivals = [arrival for rest in range(3) for arrival in arrivals[rest::3]]
     elif way.order is Order.BACKWARDS:
         arrivals = arrivals[::-1]
     elif way.order is Order.SHUFFLED:
         arrivals = random.sample(arrivals, len(arrivals))
+    in_time = [arrival for number, arrival in enumerate(arrivals) if number not in late]
     parts, start = [], 0
     for size in [*way.sizes, len(arrivals)]:
-        if start < len(arrivals):
-            parts.append(arrivals[start : start + size])
+        parts.append(in_time[start : start + size])
         start += size
+    parts.append([arrivals[number] for number in late])
+    parts = [part for part in parts if part]
     if way.order is Order.MIXED_COMMITS:
         random.shuffle(parts)
     return parts

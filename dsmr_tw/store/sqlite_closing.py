@@ -142,7 +142,7 @@ class Closing:
         self._forget("day_statistics", self._days_on(since, 0), NEVER)
 
     def close(self) -> bool:
-        """Let rows appear that have closed since; whether more of them wait for the next transaction."""
+        """Let rows appear that have closed since; whether some did, so that more may in the next transaction."""
         self._forget_open()
         if self._begin is None:
             return False
@@ -154,7 +154,7 @@ class Closing:
             hours.append(self.derive_hours(first_hour - HOURS_AT_ONCE * HOUR, first_hour))
         if self._begin < first_day:
             days.append(self.derive_days(self._days_on(first_day, -DAYS_AT_ONCE), first_day))
-        return HOURS_AT_ONCE in hours or DAYS_AT_ONCE in days
+        return any(hours) or any(days)
 
     def opens_at(self) -> int | None:
         """When the clock lets the next row appear; ``None`` when that waits for readings."""

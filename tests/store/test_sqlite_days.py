@@ -8,10 +8,10 @@ from dsmr_tw.domain.reading import DAY, GAS, HOUR
 from dsmr_tw.domain.spans import QUARTER, Amounts, FirstReadings, SpanKind, SpanRow
 from dsmr_tw.interfaces import DaySum
 from tests.contracts.storecase import FIRST
-from tests.store.ledgercase import LOCAL, OTHER, LedgerCase
+from tests.store.rowscase import LOCAL, OTHER, RowsCase
 
 
-class DayTests(LedgerCase):
+class DayTests(RowsCase):
     """Days, as they were closed, and what they add up to."""
 
     def test_a_day_is_listed_with_where_the_meter_stood(self) -> None:
@@ -47,7 +47,7 @@ class DayTests(LedgerCase):
         self.assertEqual(self.ask(self.store.statistics.sums, FIRST, []), [])
 
 
-class MonthTests(LedgerCase):
+class MonthTests(RowsCase):
     """Months and years, of which every day is closed."""
 
     def setUp(self) -> None:

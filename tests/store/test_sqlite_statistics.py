@@ -15,10 +15,10 @@ from dsmr_tw.store.sqlite_spans import recount
 from tests.arrivals import WATER
 from tests.contracts.readings import OF_EVERY_STORE
 from tests.contracts.storecase import FIRST
-from tests.store.ledgercase import BEGIN, LOCAL, OTHER, LedgerCase
+from tests.store.rowscase import BEGIN, LOCAL, OTHER, RowsCase
 
 
-class ListTests(LedgerCase):
+class ListTests(RowsCase):
     """What is true of every list."""
 
     def test_without_a_ledger_every_list_is_empty(self) -> None:
@@ -104,7 +104,7 @@ class ListTests(LedgerCase):
         self.assertLess(steps, 10_000)
 
 
-class QuarterTests(LedgerCase):
+class QuarterTests(RowsCase):
     """Quarters: the ledger's own, as far as they are closed."""
 
     def gas_of(self, *starts: int) -> list[tuple[int | None, bool]]:
@@ -167,7 +167,7 @@ class QuarterTests(LedgerCase):
         self.assertEqual(self.gas_of(*starts), [(2, True), (2, True), (2, False)])
 
 
-class HourTests(LedgerCase):
+class HourTests(RowsCase):
     """Hours, as they were closed."""
 
     def test_an_hour_is_listed_as_it_was_closed(self) -> None:

@@ -24,7 +24,7 @@ BEGIN: Final = NOON - NOON % DAY
 """The midnight (UTC) before."""
 
 
-class LedgerCase(SqliteCase):
+class RowsCase(SqliteCase):
     """A test that says itself what the ledger has computed."""
 
     def put(self, table: str, rows: Iterable[Sequence[object]]) -> None:
