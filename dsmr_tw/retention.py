@@ -25,7 +25,7 @@ class RetentionService(Periodic):
     """How old readings may get before they are thinned out; ``None``: they are kept for ever."""
     recount: Callable[[], Awaitable[None]]
     """Finds out anew how many readings there are."""
-    every: float = field(default=900.0, kw_only=True)
+    every: float = field(default=60.0, kw_only=True)
 
     size: StoreSize | None = field(default=None, init=False)
     """``None`` before the first time."""

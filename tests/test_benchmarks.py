@@ -67,6 +67,18 @@ class BenchmarkTests(SynchronousTestCase):
         """The time that lists take, whose counts are right."""
         self.assert_tells("pages", "latest reading:")
 
+    def test_ledger(self) -> None:
+        """The time that a rebuild takes, and a tick."""
+        self.assert_tells("ledger", "ms for a tick after a late reading")
+
+    def test_history(self) -> None:
+        """The time that statistics take."""
+        self.assert_tells("history", "the total between two instants:")
+
+    def test_retention(self) -> None:
+        """The time that thinning out takes, after which every hour is as it was."""
+        self.assert_tells("retention", "Every hour is as it was")
+
     def test_memory(self) -> None:
         """The memory of the service."""
         self.assert_tells("memory", "MB while 8 clients post")

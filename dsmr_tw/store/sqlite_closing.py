@@ -156,12 +156,12 @@ class Closing:
             days.append(self.derive_days(self._days_on(first_day, -DAYS_AT_ONCE), first_day))
         return any(hours) or any(days)
 
-    def opens_at(self) -> int | None:
-        """When the clock lets the next row appear; ``None`` when that waits for readings."""
+    def opens_at(self) -> int:
+        """When the clock lets the next row appear; ``NEVER`` when that waits for readings."""
         if self._begin is None:
-            return None
+            return NEVER
         ends = (self._hours_there(self._begin)[1] + HOUR, self._days_on(self._days_there(self._begin)[1], 1))
-        return min((end for end in ends if self.now < end <= self.horizon), default=None)
+        return min((end for end in ends if self.now < end <= self.horizon), default=NEVER)
 
     def _hours_there(self, begin: int) -> tuple[int, int]:
         """Where the first hour that is there begins and the last one ends; without any, where they shall begin."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
+from typing import Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -20,7 +21,7 @@ from dsmr_tw.store import sqlite_edits
 from dsmr_tw.store.sqlite_closing import Closing
 from dsmr_tw.store.sqlite_database import Database
 from dsmr_tw.store.sqlite_history import max_power
-from dsmr_tw.store.sqlite_pieces import MARKS_AT_ONCE, Job, Part, Rebuild, claim, compute, portions, write
+from dsmr_tw.store.sqlite_pieces import MARKS_AT_ONCE, Job, Part, Rebuild, claim, compute, portions, version, write
 from dsmr_tw.store.sqlite_spans import recount
 
 MARK_ALL = f"""
@@ -32,6 +33,22 @@ MARK_ALL = f"""
     UNION SELECT meter_id, instant - instant % 900000000, 0 FROM device_reading WHERE instant >= {YEAR_2000}"""
 
 
+@frozen
+class Looked:
+    """How a meter's ledger was when its spans were closed as far as could be."""
+
+    version: int
+    opens_at: int
+    """When the clock lets the next row appear; ``NEVER``: that waits for readings."""
+
+    def holds(self, found: int, now: int) -> bool:
+        """Whether nothing can have closed since, by this version and at this time."""
+        return self.version == found and now < self.opens_at
+
+
+NOT_YET: Final = Looked(-1, 0)
+
+
 @implementer(ILedger)
 @define
 class SqliteLedger:
@@ -40,8 +57,8 @@ class SqliteLedger:
     database: Database
     _jobs: dict[int, Job] = field(factory=dict, init=False)
     """Jobs that were begun and not finished, by meter."""
-    _opens_at: dict[int, int] | None = field(default=None, init=False)
-    """When the clock lets the next row of a meter appear, where nothing else is waited for."""
+    _looked: dict[int, Looked] = field(factory=dict, init=False)
+    """What close() last found when nothing more could appear, by meter."""
 
     def configure(self, max_power_w: int) -> Deferred[None]:
         """See ``ILedger``."""
@@ -80,15 +97,19 @@ class SqliteLedger:
         return self.database.write(sqlite_edits.join_epoch, meter_id, equipment_id, at, now)
 
     def _dirty(self, connection: sqlite3.Connection, now: int) -> list[int]:
-        if self._opens_at is None:
-            # After a start nobody knows what the clock has let appear since: every meter is dirty until close() looked.
-            self._opens_at = dict.fromkeys((meter_id for (meter_id,) in connection.execute("SELECT id FROM meter")), 0)
-        marked = connection.execute(
-            "SELECT id FROM meter WHERE EXISTS (SELECT 1 FROM dirty_quarter WHERE meter_id = meter.id) ORDER BY id"
+        marked = [
+            meter_id
+            for (meter_id,) in connection.execute(
+                "SELECT id FROM meter WHERE EXISTS (SELECT 1 FROM dirty_quarter WHERE meter_id = meter.id) ORDER BY id"
+            )
+        ]
+        versions = connection.execute(
+            "SELECT id, coalesce(version, 0) FROM meter LEFT JOIN ledger_state ON meter_id = id ORDER BY id"
         )
-        found = [meter_id for (meter_id,) in marked]
-        return found + [
-            meter_id for meter_id, opens_at in self._opens_at.items() if opens_at <= now and meter_id not in found
+        return marked + [
+            meter_id
+            for meter_id, found in versions
+            if meter_id not in marked and not self._looked.get(meter_id, NOT_YET).holds(found, now)
         ]
 
     async def _recompute(self, meter_id: int, now: int) -> bool:
@@ -124,34 +145,22 @@ class SqliteLedger:
             if not written:
                 return False
             work.version += 1
-            # Rows may have closed by that: the meter is dirty until close() has looked.
-            self._open_at(work.meter_id, now)
         return True
 
     def _close(self, connection: sqlite3.Connection, meter_id: int, now: int) -> bool:
-        if now < YEAR_2020:
-            # A clock that has not been set yet would make all rows disappear.
-            self._open_at(meter_id, YEAR_2020)
-            return False
         if connection.execute("SELECT 1 FROM meter WHERE id = ?", (meter_id,)).fetchone() is None:
             # Its account was joined to another since.
-            self._open_at(meter_id, None)
             return False
-        closing = Closing(connection, meter_id, now)
-        more = closing.close()
-        for start, end in closing.touched:
-            recount(connection, meter_id, start, end)
-        self._open_at(meter_id, now if more else closing.opens_at())
+        more, opens_at = False, YEAR_2020
+        # A clock that has not been set yet would make all rows disappear.
+        if now >= YEAR_2020:
+            closing = Closing(connection, meter_id, now)
+            more = closing.close()
+            for start, end in closing.touched:
+                recount(connection, meter_id, start, end)
+            opens_at = closing.opens_at()
+        self._looked[meter_id] = NOT_YET if more else Looked(version(connection, meter_id), opens_at)
         return more
-
-    def _open_at(self, meter_id: int, opens_at: int | None) -> None:
-        """Remember when the clock lets the next row of a meter appear."""
-        if self._opens_at is None:
-            return
-        if opens_at is None:
-            self._opens_at.pop(meter_id, None)
-        else:
-            self._opens_at[meter_id] = opens_at
 
 
 def _configure(connection: sqlite3.Connection, max_power_w: int) -> None:

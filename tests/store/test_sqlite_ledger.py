@@ -271,6 +271,16 @@ class DirtyTests(MarksCase):
         self.rebuild()
         self.assertEqual(self.dirty(), [FIRST])
 
+    def test_what_another_program_computed(self) -> None:
+        """Where a command settles the marks before an hour is over, the service closes it when it is, without any."""
+        self.settle(0)
+        self.add(*telegrams("0=0 65=65"))
+        with self.beside():
+            self.settle(59)
+        self.assertEqual((self.marks(), self.amounts(), self.dirty(60)), ([], [], [FIRST]))
+        self.settle(60)
+        self.assertEqual((self.amounts(), self.dirty(60)), ([60], []))
+
     def test_a_meter_that_is_not_there_any_more(self) -> None:
         """Nothing of it is computed or closed."""
         for _ in range(2):

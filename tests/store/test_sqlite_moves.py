@@ -276,7 +276,7 @@ class LeftoverTests(MovesCase):
         self.assertNotIn(SECOND_METER, self.ask(server.ledger.dirty, self.now + DAY))
 
     def test_a_server_that_waits_for_the_clock(self) -> None:
-        """The account whose next row it would let appear is not there any more; it asks once, and never again."""
+        """The account whose next row it would let appear is not there any more, so nobody asks about it."""
         ahead = [heard(NOON + n * HOUR, origin=SECOND_CABLE, equipment_id=OTHER_METER) for n in range(3)]
         self.add(heard(NOON), *ahead)
         server = self.beside()
@@ -284,8 +284,8 @@ class LeftoverTests(MovesCase):
         while self.ask(server.ledger.recompute, SECOND_METER, NOON):
             pass
         self.assertFalse(self.ask(server.ledger.close, SECOND_METER, NOON))
-        self.join_meters()
         self.assertIn(SECOND_METER, self.ask(server.ledger.dirty, NOON + HOUR))
+        self.join_meters()
         self.assertFalse(self.ask(server.ledger.close, SECOND_METER, NOON + HOUR))
         self.assertNotIn(SECOND_METER, self.ask(server.ledger.dirty, NOON + HOUR))
 
