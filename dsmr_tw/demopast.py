@@ -19,9 +19,10 @@ from dsmr_tw.demo import DemoMeter, instants
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import RawTelegram, TelegramAssembler
 from dsmr_tw.errors import TelegramError
-from dsmr_tw.interfaces import IReadings, ReadingFilter
+from dsmr_tw.interfaces import IReadings
 from dsmr_tw.limits import READINGS_PER_COMMIT
 from dsmr_tw.serialproto import TelegramReceiver
+from dsmr_tw.stored import ReadingFilter
 
 TURN: Final = 25
 """Telegrams printed in one turn of the reactor: a few milliseconds, so that the server answers meanwhile."""

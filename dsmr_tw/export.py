@@ -36,7 +36,8 @@ from dsmr_tw.domain.costs import costs_of
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import StoredReading
 from dsmr_tw.domain.spans import SpanKind, SpanRow
-from dsmr_tw.interfaces import IStore, ReadingFilter, SpanFilter
+from dsmr_tw.interfaces import IStore
+from dsmr_tw.stored import ReadingFilter, SpanFilter
 
 PAGE: Final = 1000
 """Rows that the store is asked for at a time, and the most that an export holds in memory."""

@@ -13,8 +13,9 @@ import secrets
 from twisted.logger import Logger
 
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.interfaces import ApiKey, IKeys, key_digest
+from dsmr_tw.interfaces import IKeys
 from dsmr_tw.statedir import StateDir
+from dsmr_tw.stored import ApiKey, key_digest
 
 OWNER = "owner"
 """The name of the key in the state directory."""

@@ -11,7 +11,8 @@ from attrs import define, evolve, field
 from zope.interface import implementer
 
 from dsmr_tw.domain.reading import GAS, Arrival, DeviceReading, Receipt, StoredReading, counts
-from dsmr_tw.interfaces import ILive, IReadings, Live
+from dsmr_tw.interfaces import ILive, IReadings
+from dsmr_tw.stored import Live
 
 
 @implementer(ILive)

@@ -11,8 +11,9 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from dsmr_tw.domain.reading import DAY
-from dsmr_tw.interfaces import IMeters, IRetention, StoreSize
+from dsmr_tw.interfaces import IMeters, IRetention
 from dsmr_tw.periodic import Periodic
+from dsmr_tw.stored import StoreSize
 
 
 @define(eq=False)

@@ -13,8 +13,9 @@ from typing import Final
 from attrs import define, field
 from twisted.logger import Logger
 
-from dsmr_tw.interfaces import ILedger, LedgerSummary
+from dsmr_tw.interfaces import ILedger
 from dsmr_tw.periodic import Periodic
+from dsmr_tw.stored import LedgerSummary
 
 MANY_PIECES: Final = 20
 """More than a day's telegrams: somebody may wonder what the processor is busy with."""

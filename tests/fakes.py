@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from dsmr_tw.domain.reading import Arrival, Receipt
-from dsmr_tw.interfaces import DevicePage, IReadings, Live, MinutePage, ReadingFilter, ReadingPage
+from dsmr_tw.interfaces import IReadings
+from dsmr_tw.stored import DevicePage, Live, MinutePage, ReadingFilter, ReadingPage
 
 
 @define(eq=False)

@@ -30,11 +30,12 @@ from dsmr_tw.api.settings import ApiSettings
 from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.domain.reading import SECOND, Arrival, Origin, Receipt
 from dsmr_tw.httpserver import BoundedChannel, BoundedSite
-from dsmr_tw.interfaces import ApiKey, IHealth, IIntake
+from dsmr_tw.interfaces import IHealth, IIntake
 from dsmr_tw.limits import Limits
 from dsmr_tw.live import LiveValues
 from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.store.sqlite import SqliteStore
+from dsmr_tw.stored import ApiKey
 from dsmr_tw.web import Web
 from tests.arrivals import NOON
 

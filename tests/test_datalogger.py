@@ -16,9 +16,10 @@ from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import DAY, GAS, SECOND, Arrival, DeviceReading, Receipt
 from dsmr_tw.domain.telegram import RawTelegram, telegrams_in
 from dsmr_tw.errors import StoreUnavailable, TelegramError
-from dsmr_tw.interfaces import IIntake, ReadingFilter, ReadingPage, StoredStatistics
+from dsmr_tw.interfaces import IIntake
 from dsmr_tw.limits import Limits
 from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.stored import ReadingFilter, ReadingPage, StoredStatistics
 from tests.arrivals import CABLE, KEY, MINUTE, NOON, devices_only, heard, posted, water
 from tests.telegramtext import telegram
 

@@ -13,9 +13,9 @@ from dsmr_tw.demo import DemoMeter, instants
 from dsmr_tw.demopast import DemoPast
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.reading import DAY, SECOND, Origin, Reading
-from dsmr_tw.interfaces import ReadingFilter
 from dsmr_tw.limits import Limits
 from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import NOON
 
 ZONE = meter_zone("Europe/Amsterdam")

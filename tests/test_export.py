@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.domain.columns import DAY_HEADINGS, HOUR_HEADINGS, READING_HEADINGS, reading_cells, shown
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND
 from dsmr_tw.export import PAGE, PART, TABLES, Export, Period, csv_of
-from dsmr_tw.interfaces import ReadingFilter
+from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import NOON, posted
 from tests.past import AMSTERDAM, compute, local, store_readings
 from tests.prices import contract

@@ -14,12 +14,13 @@ from zope.interface.verify import verifyObject
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.health import Health
-from dsmr_tw.interfaces import IHealth, ISource, IWeather, StoreSize
+from dsmr_tw.interfaces import IHealth, ISource, IWeather
 from dsmr_tw.limits import NAMES, Limits
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
 from dsmr_tw.source import SourceHealth
 from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.stored import StoreSize
 from tests.arrivals import NOON, heard
 from tests.fakes import HeldReadings
 

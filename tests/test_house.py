@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FOUNDATION = ("dsmr_tw", "dsmr_tw.errors", "dsmr_tw.limits")
 DOMAIN = ("dsmr_tw.domain",)
-PORTS = ("dsmr_tw.interfaces",)
+PORTS = ("dsmr_tw.interfaces", "dsmr_tw.stored")
 SERVICES = tuple(
     f"dsmr_tw.{name}" for name in "datalogger groupcommit rollup periodic retention live health inorder".split()
 )
@@ -100,7 +100,7 @@ def floor(module: str) -> tuple[str, tuple[str, ...]] | None:
     if within(module, *DOMAIN):
         return "the ground floor", ground
     if within(module, *PORTS):
-        return "the ports", ground
+        return "the ports", (*ground, *PORTS)
     if within(module, *SERVICES):
         return "a service", (*ground, *PORTS, *SERVICES)
     if within(module, *ROOF):

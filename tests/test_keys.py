@@ -9,10 +9,10 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.interfaces import ApiKey
 from dsmr_tw.keys import checked, digest_of, new_key, owner_key
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.stored import ApiKey
 
 
 class OwnerKeyTests(SynchronousTestCase):

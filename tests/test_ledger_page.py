@@ -14,8 +14,8 @@ from dsmr_tw.domain.localtime import instant_of
 from dsmr_tw.domain.reading import DAY, HOUR, Arrival
 from dsmr_tw.domain.spans import SpanKind
 from dsmr_tw.domain.units import three_decimals
-from dsmr_tw.interfaces import SpanFilter
 from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.stored import SpanFilter
 from tests.arrivals import MINUTE, gas, heard
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "ledger.md"

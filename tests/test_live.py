@@ -12,10 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from dsmr_tw.domain.reading import DAY, SECOND, YEAR_2000, Arrival, Receipt, StoredReading
-from dsmr_tw.interfaces import ILive, Live
+from dsmr_tw.interfaces import ILive
 from dsmr_tw.live import LiveValues
 from dsmr_tw.store.connect import result_of, sqlite_store
 from dsmr_tw.store.sqlite import SqliteStore
+from dsmr_tw.stored import Live
 from tests.arrivals import (
     METER,
     MINUTE,

@@ -12,9 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND
 from dsmr_tw.domain.spans import SpanKind
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.interfaces import SpanFilter
 from dsmr_tw.rollup import MANY_PIECES, RollupService
 from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.stored import SpanFilter
 from tests.arrivals import MINUTE, NOON, heard, water
 from tests.serving import Work
 

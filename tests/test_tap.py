@@ -21,7 +21,7 @@ import dsmr_tw
 from dsmr_tw.config import Settings
 from dsmr_tw.domain.reading import DAY, SECOND, Arrival, Receipt
 from dsmr_tw.errors import SettingsError, StoreRefused
-from dsmr_tw.interfaces import ReadingFilter
+from dsmr_tw.stored import ReadingFilter
 from dsmr_tw.tap import Options, Parts, build
 from dsmr_tw.weather import WeatherService
 from dsmr_tw.weatherfeeds import OpenMeteo

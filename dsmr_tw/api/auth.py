@@ -22,7 +22,8 @@ from twisted.web.server import Request
 from dsmr_tw.api.problems import forbidden
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.interfaces import SCOPES, ApiKey, IKeys, key_digest
+from dsmr_tw.interfaces import IKeys
+from dsmr_tw.stored import SCOPES, ApiKey, key_digest
 
 REFRESH_SECONDS: Final = 2
 """How often the keys should be read again."""

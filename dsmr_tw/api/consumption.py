@@ -23,7 +23,8 @@ from dsmr_tw.domain.contract import Contract, contract_on
 from dsmr_tw.domain.costs import costs_of
 from dsmr_tw.domain.reading import GAS, SECOND
 from dsmr_tw.domain.spans import SpanKind, SpanRow
-from dsmr_tw.interfaces import ApiKey, ILive, IStore, Minute, ReadingFilter, SpanFilter, StoredDeviceReading
+from dsmr_tw.interfaces import ILive, IStore
+from dsmr_tw.stored import ApiKey, Minute, ReadingFilter, SpanFilter, StoredDeviceReading
 
 
 @define

@@ -23,8 +23,9 @@ from dsmr_tw.api.paging import BAD_DAY, Query
 from dsmr_tw.api.problems import bad_fields, try_again
 from dsmr_tw.api.streaming import Stream
 from dsmr_tw.export import TABLES, Period
-from dsmr_tw.interfaces import ApiKey, IStore
+from dsmr_tw.interfaces import IStore
 from dsmr_tw.limits import EXPORTS, Limits
+from dsmr_tw.stored import ApiKey
 
 CSV: Final = "text/csv"
 

@@ -21,7 +21,7 @@ from dsmr_tw.api.auth import KeyRing, check_scope
 from dsmr_tw.api.bodies import TYPES, check_size
 from dsmr_tw.api.problems import Problem, forbidden, not_allowed
 from dsmr_tw.api.settings import ApiSettings
-from dsmr_tw.interfaces import ApiKey
+from dsmr_tw.stored import ApiKey
 
 Work: TypeAlias = Callable[[Request, ApiKey], Awaitable[bytes]]
 

@@ -14,7 +14,8 @@ from dsmr_tw.api.paging import Query
 from dsmr_tw.api.problems import bad_fields, forbidden
 from dsmr_tw.api.shapes import ShowInstant, shown_in
 from dsmr_tw.domain.localtime import MeterZone, meter_zone
-from dsmr_tw.interfaces import ApiKey, IMeters, Meter
+from dsmr_tw.interfaces import IMeters
+from dsmr_tw.stored import ApiKey, Meter
 
 KNOWN_SECONDS: Final = 2
 """How long the list of meters is taken to be as it was: they are asked about with every request, and hardly change."""

@@ -27,7 +27,8 @@ from dsmr_tw.api.paging import Page, PageMaker, Query, Window
 from dsmr_tw.api.problems import bad_fields, not_found
 from dsmr_tw.domain.contract import Contract
 from dsmr_tw.errors import ContractRefused
-from dsmr_tw.interfaces import ApiKey, IContracts
+from dsmr_tw.interfaces import IContracts
+from dsmr_tw.stored import ApiKey
 
 PATH: Final = "/api/v2/consumption/energy-supplier-prices"
 

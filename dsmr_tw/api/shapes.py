@@ -20,8 +20,8 @@ from dsmr_tw.api.fields import DecimalField, IntegerField, Moment, MomentField, 
 from dsmr_tw.domain.localtime import MeterZone, to_utc_text
 from dsmr_tw.domain.reading import GAS, DeviceReading, Phases, Reading, StoredReading
 from dsmr_tw.domain.units import one_decimal, three_decimals, whole
-from dsmr_tw.interfaces import Meter, StoredStatistics
 from dsmr_tw.limits import TELEGRAM_BYTES
+from dsmr_tw.stored import Meter, StoredStatistics
 
 Json: TypeAlias = dict[str, object]
 ShowInstant: TypeAlias = Callable[[int], str]

@@ -19,7 +19,7 @@ from dsmr_tw.api.shapes import Json, ShowInstant
 from dsmr_tw.domain.contract import Contract
 from dsmr_tw.domain.costs import gas_cost, hourly_cost
 from dsmr_tw.domain.units import cost_text, price_text
-from dsmr_tw.interfaces import Live
+from dsmr_tw.stored import Live
 
 ORDERINGS: Final[dict[str, Callable[[Contract], date]]] = {
     "start": lambda contract: contract.start,

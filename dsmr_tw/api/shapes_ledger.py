@@ -21,7 +21,7 @@ from dsmr_tw.domain.reading import HOUR, SECOND, Phases
 from dsmr_tw.domain.spans import QUARTER, Amounts, SpanKind, SpanRow, Total
 from dsmr_tw.domain.temperature import TemperatureSummary
 from dsmr_tw.domain.units import celsius_text, cost_text, one_decimal, three_decimals, whole
-from dsmr_tw.interfaces import Minute, StoredDeviceReading
+from dsmr_tw.stored import Minute, StoredDeviceReading
 
 STARTS: Final = {
     SpanKind.QUARTER: "quarter_start",

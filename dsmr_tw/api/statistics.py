@@ -31,7 +31,8 @@ from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.domain.spans import Amounts, SpanKind, SpanRow, Total
 from dsmr_tw.domain.temperature import TemperatureSummary
-from dsmr_tw.interfaces import ApiKey, IStore, SpanFilter
+from dsmr_tw.interfaces import IStore
+from dsmr_tw.stored import ApiKey, SpanFilter
 
 NOTHING: Final = Amounts(0, 0, 0, 0, None)
 """What is known of a time without readings."""

@@ -34,8 +34,9 @@ from dsmr_tw.domain.parse import TelegramParser
 from dsmr_tw.domain.reading import DAY, SECOND, YEAR_2020, Arrival, Origin, Receipt
 from dsmr_tw.domain.telegram import RawTelegram, telegrams_in
 from dsmr_tw.errors import TelegramError
-from dsmr_tw.interfaces import ApiKey, IIntake
+from dsmr_tw.interfaces import IIntake
 from dsmr_tw.limits import TELEGRAMS_PER_BODY
+from dsmr_tw.stored import ApiKey
 
 ALLOWED: Final = "POST, OPTIONS"
 

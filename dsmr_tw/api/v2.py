@@ -29,7 +29,8 @@ from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.paging import Page, PageMaker, Query, Window, span
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.reading import SECOND, Arrival, StoredReading
-from dsmr_tw.interfaces import ApiKey, IHealth, IIntake, IStore, ReadingFilter
+from dsmr_tw.interfaces import IHealth, IIntake, IStore
+from dsmr_tw.stored import ApiKey, ReadingFilter
 
 
 @define

@@ -22,7 +22,8 @@ from dsmr_tw.api.gate import Gate, Way
 from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.paging import Page, PageMaker, Query, Window, span
 from dsmr_tw.domain.temperature import Temperature
-from dsmr_tw.interfaces import ApiKey, IStore
+from dsmr_tw.interfaces import IStore
+from dsmr_tw.stored import ApiKey
 
 
 @define

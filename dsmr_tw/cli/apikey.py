@@ -12,9 +12,9 @@ import click
 from dsmr_tw.cli.beside import Beside, beside, where_options
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.interfaces import SCOPES, ApiKey
 from dsmr_tw.keys import HINT, OWNER, checked, digest_of, new_key
 from dsmr_tw.store.connect import result_of
+from dsmr_tw.stored import SCOPES, ApiKey
 
 scope_option = click.option(
     "--scope",

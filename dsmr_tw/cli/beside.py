@@ -20,9 +20,10 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from dsmr_tw.config import OPTIONS, Settings, settings_from
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.interfaces import IStore, Meter
+from dsmr_tw.interfaces import IStore
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.stored import Meter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 P = ParamSpec("P")

@@ -16,8 +16,8 @@ from dsmr_tw.cli.moves import join, split
 from dsmr_tw.cli.naming import ELECTRICITY, columns, id_of, kind_of, name_of
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.localtime import MeterZone, meter_zone
-from dsmr_tw.interfaces import Equipment, LedgerNote, Meter
 from dsmr_tw.store.connect import result_of
+from dsmr_tw.stored import Equipment, LedgerNote, Meter
 
 SHOWN: Final = 20
 """So many epochs, and so many outliers, are shown of each meter: the newest ones."""

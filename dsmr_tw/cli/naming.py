@@ -13,7 +13,7 @@ from dsmr_tw.cli.parse import printable
 from dsmr_tw.domain.localtime import MeterZone, instant_of
 from dsmr_tw.domain.obis import DEVICE_TYPES
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.interfaces import Equipment
+from dsmr_tw.stored import Equipment
 
 ELECTRICITY: Final = "electricity"
 

@@ -16,9 +16,9 @@ from dsmr_tw.cli.beside import Beside, beside, chosen_meter, where_options
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.interfaces import Meter, ReadingFilter
 from dsmr_tw.progress import Progress
 from dsmr_tw.store.connect import result_of
+from dsmr_tw.stored import Meter, ReadingFilter
 
 DAY: Final = click.DateTime(["%Y-%m-%d"])
 

@@ -11,9 +11,9 @@ from dsmr_tw.cli.beside import Beside, beside, where_options
 from dsmr_tw.config import days_kept
 from dsmr_tw.domain.reading import DAY, YEAR_2000
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.interfaces import ReadingFilter
 from dsmr_tw.progress import Progress
 from dsmr_tw.store.connect import result_of
+from dsmr_tw.stored import ReadingFilter
 
 
 @click.command()

@@ -15,7 +15,6 @@ from zope.interface import implementer
 
 from dsmr_tw.domain.reading import Arrival, Origin, Receipt
 from dsmr_tw.interfaces import (
-    DevicePage,
     IContracts,
     IKeys,
     ILedger,
@@ -25,10 +24,6 @@ from dsmr_tw.interfaces import (
     IStatistics,
     IStore,
     ITemperatures,
-    Live,
-    MinutePage,
-    ReadingFilter,
-    ReadingPage,
 )
 from dsmr_tw.store import sqlite_devices, sqlite_minutes, sqlite_pages
 from dsmr_tw.store.migrate import migrate_sqlite, migrations
@@ -42,6 +37,7 @@ from dsmr_tw.store.sqlite_meters import SqliteMeters
 from dsmr_tw.store.sqlite_statistics import SqliteStatistics
 from dsmr_tw.store.sqlite_temperatures import SqliteTemperatures
 from dsmr_tw.store.sqlite_thinning import SqliteRetention
+from dsmr_tw.stored import DevicePage, Live, MinutePage, ReadingFilter, ReadingPage
 
 _log = Logger()
 

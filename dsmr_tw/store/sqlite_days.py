@@ -13,9 +13,9 @@ from typing import Any, Final
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.months import complete
 from dsmr_tw.domain.spans import QUARTER, Amounts, FirstReadings, SpanRow
-from dsmr_tw.interfaces import DaySum, SpanFilter, SpanPage
 from dsmr_tw.store.sqlite_ends import electricity_ends, estimated, gas_ends
 from dsmr_tw.store.sqlite_ranks import EVER
+from dsmr_tw.stored import DaySum, SpanFilter, SpanPage
 
 FIRST_READINGS: Final = (
     "first_reading_at, delivered_1_position, returned_1_position, delivered_2_position, returned_2_position,"

@@ -17,8 +17,8 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 from dsmr_tw.domain.reading import DAY, DeviceReading
-from dsmr_tw.interfaces import DevicePage, ReadingFilter, StoredDeviceReading
 from dsmr_tw.store.sqlite_ranks import Counts, Ranks
+from dsmr_tw.stored import DevicePage, ReadingFilter, StoredDeviceReading
 
 COUNTED: Final = (Counts(DAY, "readings", "device_reading_count WHERE meter_id = ? AND device_type = ?"),)
 

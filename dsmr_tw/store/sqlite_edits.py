@@ -16,8 +16,8 @@ from dsmr_tw.domain.ledger import FIRST
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.errors import EditRefused
-from dsmr_tw.interfaces import Findings, LedgerNote
 from dsmr_tw.store.sqlite_history import SqliteHistory, registers_of
+from dsmr_tw.stored import Findings, LedgerNote
 
 SPLIT: Final = "split epochs"
 JOIN: Final = "join epochs"

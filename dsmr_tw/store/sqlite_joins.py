@@ -16,10 +16,10 @@ from typing import Final
 from dsmr_tw.domain.reading import YEAR_2000
 from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.errors import EditRefused
-from dsmr_tw.interfaces import Bulk, Move
 from dsmr_tw.store.sqlite_accounts import next_meter_id
 from dsmr_tw.store.sqlite_history import ELECTRICITY, SqliteHistory, registers_of
 from dsmr_tw.store.sqlite_moves import number_of, same_equipment
+from dsmr_tw.stored import Bulk, Move
 
 JOIN: Final = "join meters"
 SPLIT: Final = "split meters"

@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from dsmr_tw.errors import StoreError
-from dsmr_tw.interfaces import ApiKey, IKeys
+from dsmr_tw.interfaces import IKeys
 from dsmr_tw.store.sqlite_database import Database
+from dsmr_tw.stored import ApiKey
 
 
 @implementer(IKeys)

@@ -16,13 +16,14 @@ from zope.interface import implementer
 
 from dsmr_tw.domain.edits import Change
 from dsmr_tw.domain.reading import YEAR_2000, YEAR_2020
-from dsmr_tw.interfaces import Findings, ILedger, LedgerSummary
+from dsmr_tw.interfaces import ILedger
 from dsmr_tw.store import sqlite_edits
 from dsmr_tw.store.sqlite_closing import Closing
 from dsmr_tw.store.sqlite_database import Database
 from dsmr_tw.store.sqlite_history import max_power
 from dsmr_tw.store.sqlite_pieces import MARKS_AT_ONCE, Job, Part, Rebuild, claim, compute, portions, version, write
 from dsmr_tw.store.sqlite_spans import recount
+from dsmr_tw.stored import Findings, LedgerSummary
 
 MARK_ALL = f"""
     INSERT OR IGNORE INTO dirty_quarter

@@ -15,10 +15,11 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from dsmr_tw.domain.reading import MeterStatistics, Origin
-from dsmr_tw.interfaces import Bulk, Equipment, IMeters, Meter, Move, StoredStatistics
+from dsmr_tw.interfaces import IMeters
 from dsmr_tw.store import sqlite_joins, sqlite_moves
 from dsmr_tw.store.sqlite_accounts import ELECTRICITY_METER
 from dsmr_tw.store.sqlite_database import Database
+from dsmr_tw.stored import Bulk, Equipment, Meter, Move, StoredStatistics
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from itertools import groupby, islice
 from typing import Any, Final
 
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, Phases
-from dsmr_tw.interfaces import Minute, MinutePage, ReadingFilter
 from dsmr_tw.store.phases import unpack, unpack_power
 from dsmr_tw.store.sqlite_ranks import Counts, Ranks
+from dsmr_tw.stored import Minute, MinutePage, ReadingFilter
 
 MINUTE: Final = 60 * SECOND
 """In the microseconds that instants are counted in."""

@@ -18,9 +18,9 @@ from attrs import define, evolve, field
 
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, counts
 from dsmr_tw.domain.spans import QUARTER
-from dsmr_tw.interfaces import Move
 from dsmr_tw.store.sqlite_batch import SAME_READING
 from dsmr_tw.store.sqlite_devices import BETWEEN
+from dsmr_tw.stored import Move
 
 AT_ONCE: Final = 2_000
 """Rows that are moved in one transaction."""

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 
 from dsmr_tw.domain.reading import DAY, GAS, HOUR, SECOND, YEAR_2000, YEAR_2020, DeviceReading, Reading, StoredReading
-from dsmr_tw.interfaces import Live, ReadingFilter, ReadingPage
 from dsmr_tw.store.phases import unpack, unpack_power
 from dsmr_tw.store.sqlite_ranks import EVER, Counts, Ranks
+from dsmr_tw.stored import Live, ReadingFilter, ReadingPage
 
 ROWS = """
     SELECT r.instant, r.id, r.delivered_1, r.returned_1, r.delivered_2, r.returned_2,

@@ -251,50 +251,56 @@ def _replace(
             f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)",
             [(meter_id, equipment_id, found.at, found.reading_id, found.reason) for found in findings],
         )
-    if equipment_id == ELECTRICITY:
-        connection.execute(
-            "DELETE FROM quarter WHERE meter_id = ? AND instant >= ? AND instant < ?",
-            (meter_id, piece.start, piece.end),
-        )
-        connection.executemany(
-            "INSERT INTO quarter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    meter_id,
-                    quarter.start,
-                    *quarter.amounts,
-                    *quarter.positions,
-                    quarter.lowest_power,
-                    quarter.highest_power,
-                    quarter.start_estimated,
-                    quarter.end_estimated,
-                    quarter.first_at,
-                    quarter.last_at,
-                )
-                for quarter in each(piece.told)
-            ],
-        )
-    else:
-        connection.execute(
-            "DELETE FROM device_quarter WHERE meter_id = ? AND equipment_id = ? AND instant >= ? AND instant < ?", span
-        )
-        connection.executemany(
-            "INSERT INTO device_quarter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    meter_id,
-                    equipment_id,
-                    quarter.start,
-                    quarter.amounts[0],
-                    quarter.positions[0],
-                    quarter.start_estimated,
-                    quarter.end_estimated,
-                    quarter.first_at,
-                    quarter.last_at,
-                )
-                for quarter in each(piece.told)
-            ],
-        )
+    (_replace_quarters if equipment_id == ELECTRICITY else _replace_device_quarters)(connection, span, piece)
+
+
+def _replace_quarters(connection: sqlite3.Connection, span: tuple[int, int, int, int], piece: Piece) -> None:
+    """Write the quarters of the electricity; ``span``: meter, equipment, start and end."""
+    meter_id, _, start, end = span
+    connection.execute(
+        "DELETE FROM quarter WHERE meter_id = ? AND instant >= ? AND instant < ?", (meter_id, start, end)
+    )
+    connection.executemany(
+        "INSERT INTO quarter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                meter_id,
+                quarter.start,
+                *quarter.amounts,
+                *quarter.positions,
+                quarter.lowest_power,
+                quarter.highest_power,
+                quarter.start_estimated,
+                quarter.end_estimated,
+                quarter.first_at,
+                quarter.last_at,
+            )
+            for quarter in each(piece.told)
+        ],
+    )
+
+
+def _replace_device_quarters(connection: sqlite3.Connection, span: tuple[int, int, int, int], piece: Piece) -> None:
+    """Write the quarters of a device."""
+    connection.execute(
+        "DELETE FROM device_quarter WHERE meter_id = ? AND equipment_id = ? AND instant >= ? AND instant < ?", span
+    )
+    connection.executemany(
+        "INSERT INTO device_quarter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *span[:2],
+                quarter.start,
+                quarter.amounts[0],
+                quarter.positions[0],
+                quarter.start_estimated,
+                quarter.end_estimated,
+                quarter.first_at,
+                quarter.last_at,
+            )
+            for quarter in each(piece.told)
+        ],
+    )
 
 
 def _edges(connection: sqlite3.Connection, meter_id: int, equipment_id: int, start: int, end: int) -> list[int]:

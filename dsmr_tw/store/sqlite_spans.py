@@ -17,10 +17,10 @@ from attrs import evolve, frozen
 
 from dsmr_tw.domain.reading import DAY, HOUR
 from dsmr_tw.domain.spans import QUARTER, Amounts, SpanRow
-from dsmr_tw.interfaces import SpanFilter, SpanPage
 from dsmr_tw.store.sqlite_closing import horizon
 from dsmr_tw.store.sqlite_ends import Ends, GasQuarter, estimated, gas_quarters, gas_since
 from dsmr_tw.store.sqlite_ranks import Counts, Ranks
+from dsmr_tw.stored import SpanFilter, SpanPage
 
 Row: TypeAlias = tuple[Any, ...]
 

@@ -14,10 +14,11 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from dsmr_tw.domain.spans import SpanKind, Total
-from dsmr_tw.interfaces import DaySum, IStatistics, SpanFilter, SpanPage
+from dsmr_tw.interfaces import IStatistics
 from dsmr_tw.store import sqlite_days, sqlite_spans
 from dsmr_tw.store.sqlite_database import Database
 from dsmr_tw.store.sqlite_totals import between
+from dsmr_tw.stored import DaySum, SpanFilter, SpanPage
 
 LISTS: Final = {
     SpanKind.QUARTER: sqlite_spans.quarters,

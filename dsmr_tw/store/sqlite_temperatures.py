@@ -18,8 +18,9 @@ from zope.interface import implementer
 
 from dsmr_tw.domain.localtime import FIRST_INSTANT, LAST_INSTANT
 from dsmr_tw.domain.temperature import Temperature, TemperatureSummary, summary
-from dsmr_tw.interfaces import ITemperatures, TemperaturePage
+from dsmr_tw.interfaces import ITemperatures
 from dsmr_tw.store.sqlite_database import Database
+from dsmr_tw.stored import TemperaturePage
 
 PUT: Final = """
     INSERT INTO temperature (instant, tenths_celsius) VALUES (?, ?)

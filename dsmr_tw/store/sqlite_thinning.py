@@ -21,13 +21,14 @@ from zope.interface import implementer
 from dsmr_tw.domain.reading import DAY, HOUR, YEAR_2000
 from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.domain.thinning import dispensable
-from dsmr_tw.interfaces import IRetention, StoreSize, Thinned
+from dsmr_tw.interfaces import IRetention
 from dsmr_tw.store.sqlite_database import Database
 from dsmr_tw.store.sqlite_history import SqliteHistory, registers_of
 from dsmr_tw.store.sqlite_pages import COUNTS
 from dsmr_tw.store.sqlite_pieces import version
+from dsmr_tw.stored import StoreSize, Thinned
 
-AT_ONCE: Final = 1_000
+AT_ONCE: Final = 400
 """Instants whose readings are dropped in one transaction."""
 
 NEXT_DAY: Final = """

@@ -12,7 +12,7 @@ from dsmr_tw.api.statistics import StatisticsApi
 from dsmr_tw.api.v1 import ApiV1
 from dsmr_tw.api.v2 import ApiV2
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.interfaces import SCOPES
+from dsmr_tw.stored import SCOPES
 from tests.serving import KEY, READINGS, V1, ServedCase, answer_of, request_bytes
 
 ROUTES = {

@@ -11,7 +11,7 @@ from dsmr_tw.api import shapes_costs
 from dsmr_tw.api.shapes import shown_in
 from dsmr_tw.domain.contract import Contract
 from dsmr_tw.domain.reading import HOUR, SECOND, StoredReading
-from dsmr_tw.interfaces import Live
+from dsmr_tw.stored import Live
 from tests.arrivals import NOON, gas, reading
 from tests.prices import contract
 from tests.serving import READINGS, V1, ServedCase

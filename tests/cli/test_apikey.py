@@ -9,10 +9,10 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.cli.__main__ import main
-from dsmr_tw.interfaces import ApiKey
 from dsmr_tw.keys import digest_of, owner_key
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.stored import ApiKey
 
 
 class ApiKeyTests(SynchronousTestCase):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmr_tw.domain.reading import GAS, SECOND, DeviceReading
-from dsmr_tw.interfaces import DevicePage, ReadingFilter, StoredDeviceReading
+from dsmr_tw.stored import DevicePage, ReadingFilter, StoredDeviceReading
 from tests.arrivals import (
     GAS_METER,
     METER,

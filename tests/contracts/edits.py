@@ -10,7 +10,7 @@ from dsmr_tw.domain.ledger import FIRST as FIRST_READING
 from dsmr_tw.domain.ledger import LOWER, OTHER_EQUIPMENT, SPLIT, TOO_FAST
 from dsmr_tw.domain.spans import SpanKind
 from dsmr_tw.errors import EditRefused
-from dsmr_tw.interfaces import Equipment, Findings, LedgerNote
+from dsmr_tw.stored import Equipment, Findings, LedgerNote
 from tests.arrivals import GAS_METER
 from tests.contracts.ledger import LedgerContract
 from tests.contracts.storecase import FIRST

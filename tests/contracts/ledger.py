@@ -7,7 +7,8 @@ from zope.interface.verify import verifyObject
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.reading import DAY, HOUR
 from dsmr_tw.domain.spans import Amounts, SpanKind, SpanRow, Total
-from dsmr_tw.interfaces import DaySum, ILedger, IStatistics, LedgerSummary, SpanFilter, SpanPage
+from dsmr_tw.interfaces import ILedger, IStatistics
+from dsmr_tw.stored import DaySum, LedgerSummary, SpanFilter, SpanPage
 from tests.arrivals import NOON, OTHER_METER, QUARTER, SECOND_CABLE, heard
 from tests.contracts.storecase import FIRST, StoreCase
 from tests.walking import gas_values, minute, telegrams

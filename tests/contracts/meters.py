@@ -6,7 +6,7 @@ from attrs import evolve
 
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, MeterStatistics
 from dsmr_tw.errors import StoreError
-from dsmr_tw.interfaces import Meter, StoredStatistics
+from dsmr_tw.stored import Meter, StoredStatistics
 from tests.arrivals import (
     CABLE,
     METER,

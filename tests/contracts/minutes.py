@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, YEAR_2000, StoredReading
-from dsmr_tw.interfaces import Minute, MinutePage, ReadingFilter
+from dsmr_tw.stored import Minute, MinutePage, ReadingFilter
 from tests.arrivals import METER, MINUTE, NOON, OTHER_METER, SECOND_CABLE, heard
 from tests.contracts.readings import BATCHES, INSTANTS, OF_EVERY_STORE, Batches
 from tests.contracts.storecase import FIRST, StoreCase

@@ -9,7 +9,7 @@ from attrs import evolve
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, YEAR_2000, Arrival
 from dsmr_tw.domain.spans import SpanKind
 from dsmr_tw.errors import EditRefused
-from dsmr_tw.interfaces import Bulk, Move, ReadingFilter
+from dsmr_tw.stored import Bulk, Move, ReadingFilter
 from tests.arrivals import (
     CABLE,
     GAS_METER,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dsmr_tw.domain.reading import DAY, SECOND, YEAR_2000, StoredReading
-from dsmr_tw.interfaces import Live
+from dsmr_tw.stored import Live
 from tests.arrivals import (
     GAS_METER,
     MINUTE,

@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred
 
 from dsmr_tw.domain.reading import Arrival, Receipt, StoredReading
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.interfaces import IStore, Meter, ReadingFilter, ReadingPage
+from dsmr_tw.interfaces import IStore
+from dsmr_tw.stored import Meter, ReadingFilter, ReadingPage
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase as Case

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dsmr_tw.domain.localtime import FIRST_INSTANT, LAST_INSTANT
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND
 from dsmr_tw.domain.temperature import LEAST, MOST, Temperature, TemperatureSummary
-from dsmr_tw.interfaces import TemperaturePage
+from dsmr_tw.stored import TemperaturePage
 from tests.arrivals import NOON
 from tests.contracts.storecase import StoreCase
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import DAY
 from dsmr_tw.domain.spans import QUARTER, SpanKind, SpanRow
-from dsmr_tw.interfaces import SpanFilter, SpanPage
 from dsmr_tw.store.sqlite_spans import recount
+from dsmr_tw.stored import SpanFilter, SpanPage
 from tests.arrivals import MINUTE, NOON
 from tests.contracts.storecase import FIRST
 from tests.store.test_sqlite import ZONE, SqliteCase

@@ -15,10 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, YEAR_2000
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.interfaces import ReadingFilter
 from dsmr_tw.store.connect import result_of, sqlite_store
 from dsmr_tw.store.sqlite import SqliteStore
 from dsmr_tw.store.sqlite_database import Database
+from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import (
     CABLE,
     MINUTE,

@@ -9,8 +9,8 @@ from typing import Any
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.reading import DAY, HOUR, YEAR_2000, YEAR_2020
 from dsmr_tw.domain.spans import QUARTER, SpanKind
-from dsmr_tw.interfaces import SpanFilter
 from dsmr_tw.store.sqlite_closing import HOURS_AT_ONCE
+from dsmr_tw.stored import SpanFilter
 from tests.arrivals import MINUTE, NOON, OTHER_GAS_METER, devices_only, gas, heard, water
 from tests.contracts.storecase import FIRST
 from tests.ledgercase import LedgerCase

@@ -6,7 +6,7 @@ from datetime import date
 
 from dsmr_tw.domain.reading import DAY, GAS, HOUR
 from dsmr_tw.domain.spans import QUARTER, Amounts, FirstReadings, SpanKind, SpanRow
-from dsmr_tw.interfaces import DaySum
+from dsmr_tw.stored import DaySum
 from tests.contracts.storecase import FIRST
 from tests.store.rowscase import LOCAL, OTHER, RowsCase
 

@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import closing
 
 from dsmr_tw.domain.reading import DAY, GAS, HOUR, SECOND
-from dsmr_tw.interfaces import ReadingFilter
+from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import (
     MINUTE,
     NOON,

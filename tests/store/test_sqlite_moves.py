@@ -11,9 +11,9 @@ from attrs import evolve
 
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, Arrival, Origin
-from dsmr_tw.interfaces import Move
 from dsmr_tw.store.sqlite import SqliteStore
 from dsmr_tw.store.sqlite_moves import HOURS_AT_ONCE
+from dsmr_tw.stored import Move
 from tests.arrivals import (
     CABLE,
     GAS_METER,

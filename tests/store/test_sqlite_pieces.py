@@ -7,9 +7,9 @@ from dsmr_tw.domain.quarters import Quarter
 from dsmr_tw.domain.reading import DAY, SECOND
 from dsmr_tw.domain.work import Piece
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.interfaces import LedgerSummary
 from dsmr_tw.store.sqlite_closing import HOURS_AT_ONCE
 from dsmr_tw.store.sqlite_pieces import QUARTERS_AT_ONCE, READINGS_AT_ONCE, portions, version
+from dsmr_tw.stored import LedgerSummary
 from tests.arrivals import GAS_METER, MINUTE, NOON
 from tests.contracts.storecase import FIRST
 from tests.ledgercase import DERIVED

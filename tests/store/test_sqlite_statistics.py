@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dsmr_tw.domain.reading import DAY, GAS, HOUR
 from dsmr_tw.domain.spans import QUARTER, Amounts, SpanKind, SpanRow
-from dsmr_tw.interfaces import SpanPage
 from dsmr_tw.store.sqlite_spans import recount
+from dsmr_tw.stored import SpanPage
 from tests.arrivals import WATER
 from tests.contracts.readings import OF_EVERY_STORE
 from tests.contracts.storecase import FIRST

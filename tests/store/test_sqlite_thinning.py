@@ -11,8 +11,9 @@ from zope.interface.verify import verifyObject
 
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND
-from dsmr_tw.interfaces import IRetention, ReadingFilter
+from dsmr_tw.interfaces import IRetention
 from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import MINUTE, NOON, QUARTER, heard
 
 LEDGER = ("quarter", "device_quarter", "epoch", "outlier", "hour_statistics", "day_statistics", "row_count")

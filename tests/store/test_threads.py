@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.trial.unittest import TestCase
 
 from dsmr_tw.domain.reading import SECOND
-from dsmr_tw.interfaces import ReadingFilter
 from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.store.threads import Threads
+from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import NOON, heard
 
 REACTOR: Any = reactor
