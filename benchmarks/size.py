@@ -24,6 +24,7 @@ from benchmarks.houses import EVERY_S, START, ZONE, arrivals
 from benchmarks.reporting import parser, run, tell, tell_conditions, work_directory
 from dsmr_tw.domain.reading import DAY, SECOND, Arrival, Phases, Reading
 from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connection import Connection
 
 TARGET: Final = 66
 SEED: Final = 1
@@ -144,7 +145,7 @@ def _plain(arrival: Arrival) -> tuple[int | None, ...]:
     )
 
 
-def _used_bytes(connection: sqlite3.Connection) -> int:
+def _used_bytes(connection: Connection) -> int:
     [page], [pages], [free] = (
         connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_size", "page_count", "freelist_count")
     )

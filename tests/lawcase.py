@@ -13,7 +13,7 @@ from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.reading import DAY, HOUR
 from dsmr_tw.domain.spans import QUARTER, Amounts, FirstReadings, SpanKind, SpanRow
-from dsmr_tw.store.sqlite_totals import RECENT
+from dsmr_tw.store.totals import RECENT
 from dsmr_tw.stored import LedgerSummary, SpanFilter
 from tests.contracts.storecase import FIRST
 from tests.histories import History

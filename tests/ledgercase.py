@@ -37,7 +37,7 @@ class Power:
     """So many more are done; ``None``: all."""
 
     def __call__(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
-        """See ``dsmr_tw.store.sqlite_database.Runner``."""
+        """See ``dsmr_tw.store.connection.Runner``."""
         if self.left is not None:
             if self.left == 0:
                 return fail(StoreUnavailable("the power is cut"))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -31,8 +30,9 @@ from dsmr_tw.domain.contract import Contract
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND
 from dsmr_tw.domain.units import price
 from dsmr_tw.opening import Opening
+from dsmr_tw.store.connection import Connection
 from dsmr_tw.store.sqlite import SqliteStore
-from dsmr_tw.store.sqlite_database import Database
+from dsmr_tw.store.sqlite_database import SqliteDatabase
 from dsmr_tw.tap import Parts, build
 from tests.arrivals import NOON
 from tests.serving import READINGS, Answer, answer_of, request_bytes
@@ -173,7 +173,7 @@ class GoldenTests(TestCase):
         answer = await self.send("POST", READINGS, body, X_AUTHKEY=KEY, Content_Type="application/json")
         self.assertEqual(answer.status, 201)
 
-    def database(self) -> Database:
+    def database(self) -> SqliteDatabase:
         """The database, behind the service's back."""
         assert self.parts is not None
         assert isinstance(self.parts.store, SqliteStore)
@@ -320,7 +320,7 @@ def contract(terms: dict[str, Any]) -> Contract:
     return Contract(id=0, meter_id=1, start=start, end=end, description=terms["description"], **prices)
 
 
-def put_statistics(connection: sqlite3.Connection) -> None:
+def put_statistics(connection: Connection) -> None:
     """Put the rows into the tables that were put into the original's: 29 days, 60 hours."""
     for number in range(29):
         at = FIRST_DAY + number * DAY
@@ -333,7 +333,7 @@ def put_statistics(connection: sqlite3.Connection) -> None:
         )
 
 
-def insert(connection: sqlite3.Connection, table: str, **values: int) -> None:
+def insert(connection: Connection, table: str, **values: int) -> None:
     """A row of the first meter through whose registers little went."""
     row = {"meter_id": 1, "delivered_1": 7000, "returned_1": 0, "delivered_2": 0, "returned_2": 0, **values}
     row |= {"estimated": 0, "gas_estimated": 0}

@@ -15,7 +15,7 @@ from typing import Final
 
 from hypothesis import HealthCheck, given, settings
 
-from dsmr_tw.store import sqlite_closing, sqlite_history, sqlite_ledger, sqlite_pieces
+from dsmr_tw.store import closing, history, ledger, marks, pieces
 from tests.histories import HISTORIES, History
 from tests.lawcase import LawCase
 
@@ -46,14 +46,14 @@ class SmallPiecesTests(LawCase):
         """Make pieces small."""
         super().setUp()
         for module, name, number in (
-            (sqlite_pieces, "READINGS_AT_ONCE", 12),
-            (sqlite_pieces, "QUARTERS_AT_ONCE", 50),
-            (sqlite_pieces, "MARKS_AT_ONCE", 3),
-            (sqlite_ledger, "MARKS_AT_ONCE", 3),
-            (sqlite_history, "FIRST_LIST", 4),
-            (sqlite_history, "LONGEST_LIST", 9),
-            (sqlite_closing, "HOURS_AT_ONCE", 20),
-            (sqlite_closing, "DAYS_AT_ONCE", 2),
+            (pieces, "READINGS_AT_ONCE", 12),
+            (pieces, "QUARTERS_AT_ONCE", 50),
+            (marks, "AT_ONCE", 3),
+            (ledger, "AT_ONCE", 3),
+            (history, "FIRST_LIST", 4),
+            (history, "LONGEST_LIST", 9),
+            (closing, "HOURS_AT_ONCE", 20),
+            (closing, "DAYS_AT_ONCE", 2),
         ):
             self.patch(module, name, number)
 

@@ -11,15 +11,16 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from dsmr_tw.store.connection import Runner
 from dsmr_tw.store.sqlite import SqliteStore
-from dsmr_tw.store.sqlite_database import Database, Runner
+from dsmr_tw.store.sqlite_database import SqliteDatabase
 
 T = TypeVar("T")
 
 
 def sqlite_store(path: Path, zone: str, write_runner: Runner, read_runner: Runner) -> SqliteStore:
     """A store in the SQLite file ``path``; new meters hang in ``zone``."""
-    return SqliteStore(Database(path, write_runner, read_runner), zone)
+    return SqliteStore(SqliteDatabase(path, write_runner, read_runner), zone)
 
 
 def result_of(deferred: Deferred[T]) -> T:

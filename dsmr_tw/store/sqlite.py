@@ -5,7 +5,6 @@ Tests: ``tests/store/test_sqlite.py``, ``tests/contracts/store.py``
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 
 from attrs import define, field
@@ -25,18 +24,19 @@ from dsmr_tw.interfaces import (
     IStore,
     ITemperatures,
 )
-from dsmr_tw.store import sqlite_devices, sqlite_minutes, sqlite_pages
+from dsmr_tw.store import devices, minutes, pages
+from dsmr_tw.store.accounts import Accounts
+from dsmr_tw.store.connection import Connection
+from dsmr_tw.store.contracts import SqlContracts
+from dsmr_tw.store.keys import SqlKeys
+from dsmr_tw.store.ledger import SqlLedger
+from dsmr_tw.store.meters import SqlMeters
 from dsmr_tw.store.migrate import migrate_sqlite, migrations
-from dsmr_tw.store.sqlite_accounts import Accounts
 from dsmr_tw.store.sqlite_batch import Batch, Ids
-from dsmr_tw.store.sqlite_contracts import SqliteContracts
-from dsmr_tw.store.sqlite_database import Database, translated
-from dsmr_tw.store.sqlite_keys import SqliteKeys
-from dsmr_tw.store.sqlite_ledger import SqliteLedger
-from dsmr_tw.store.sqlite_meters import SqliteMeters
-from dsmr_tw.store.sqlite_statistics import SqliteStatistics
-from dsmr_tw.store.sqlite_temperatures import SqliteTemperatures
-from dsmr_tw.store.sqlite_thinning import SqliteRetention
+from dsmr_tw.store.sqlite_database import SqliteDatabase, translated
+from dsmr_tw.store.statistics import SqlStatistics
+from dsmr_tw.store.temperatures import SqlTemperatures
+from dsmr_tw.store.thinning import SqlRetention
 from dsmr_tw.stored import DevicePage, Live, MinutePage, ReadingFilter, ReadingPage
 
 _log = Logger()
@@ -47,13 +47,13 @@ _log = Logger()
 class SqliteReadings:
     """Readings in SQLite."""
 
-    database: Database
+    database: SqliteDatabase
     zone: str
     _accounts: Accounts | None = None
     _ids: Ids | None = None
     _newest_values: dict[int, tuple[int, int, int]] = field(factory=dict)
     _minutes_held: dict[int, int] = field(factory=dict)
-    _known_as_of: tuple[sqlite3.Connection, int, int] | None = None
+    _known_as_of: tuple[Connection, int, int] | None = None
 
     def add(self, groups: Sequence[Sequence[Arrival]], now: int) -> Deferred[list[list[Receipt]]]:
         """See ``IReadings``."""
@@ -61,45 +61,43 @@ class SqliteReadings:
 
     def page(self, wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[ReadingPage]:
         """See ``IReadings``."""
-        return self.database.read(sqlite_pages.page, wanted, descending, offset, limit)
+        return self.database.read(pages.page, wanted, descending, offset, limit)
 
     def minutes(self, wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[MinutePage]:
         """See ``IReadings``."""
-        return self.database.read(sqlite_minutes.page, wanted, descending, offset, limit)
+        return self.database.read(minutes.page, wanted, descending, offset, limit)
 
     def devices(
         self, wanted: ReadingFilter, device_type: int, descending: bool, offset: int, limit: int
     ) -> Deferred[DevicePage]:
         """See ``IReadings``."""
-        return self.database.read(sqlite_devices.page, wanted, device_type, descending, offset, limit)
+        return self.database.read(devices.page, wanted, device_type, descending, offset, limit)
 
     def total(self) -> Deferred[int]:
         """See ``IReadings``."""
         # By the writer, so that it stands in line with the commits.
-        return self.database.write(sqlite_pages.total)
+        return self.database.write(pages.total)
 
     def live(self, meter_id: int, until: int) -> Deferred[Live | None]:
         """See ``IReadings``."""
-        return self.database.read(sqlite_pages.live, meter_id, until)
+        return self.database.read(pages.live, meter_id, until)
 
-    def own_meter(self, connection: sqlite3.Connection, origin: Origin) -> int:
+    def own_meter(self, connection: Connection, origin: Origin) -> int:
         """The meter of an origin; inside a write."""
         return self._known(connection)[0].own_meter(origin)
 
-    def begin(self, connection: sqlite3.Connection) -> None:
+    def begin(self, connection: Connection) -> None:
         """Open the first meter of an empty database; inside a write."""
         self._known(connection)
 
-    def _add(
-        self, connection: sqlite3.Connection, groups: Sequence[Sequence[Arrival]], now: int
-    ) -> list[list[Receipt]]:
+    def _add(self, connection: Connection, groups: Sequence[Sequence[Arrival]], now: int) -> list[list[Receipt]]:
         accounts, ids = self._known(connection)
         batch = Batch(connection, accounts, ids, self._newest_values, self._minutes_held, now)
         receipts = [batch.add(group) for group in groups]
         batch.finish()
         return receipts
 
-    def _known(self, connection: sqlite3.Connection) -> tuple[Accounts, Ids]:
+    def _known(self, connection: Connection) -> tuple[Accounts, Ids]:
         """What is kept in memory; read again after a failed write, and when another program wrote to the file."""
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         as_of = (connection, version, self.database.disturbed)
@@ -119,7 +117,7 @@ class SqliteStore:
     """Everything that stays, in one SQLite file."""
 
     kind = "sqlite"
-    database: Database
+    database: SqliteDatabase
     zone: str
     """The zone of meters that are opened here."""
     readings: IReadings = field(init=False)
@@ -130,19 +128,19 @@ class SqliteStore:
     retention: IRetention = field(init=False)
     contracts: IContracts = field(init=False)
     temperatures: ITemperatures = field(init=False)
-    _begin: Callable[[sqlite3.Connection], None] = field(init=False, repr=False)
+    _begin: Callable[[Connection], None] = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         readings = SqliteReadings(self.database, self.zone)
         self.readings = readings
         self._begin = readings.begin
-        self.meters = SqliteMeters(self.database, readings.own_meter)
-        self.keys = SqliteKeys(self.database)
-        self.statistics = SqliteStatistics(self.database)
-        self.ledger = SqliteLedger(self.database)
-        self.retention = SqliteRetention(self.database)
-        self.contracts = SqliteContracts(self.database)
-        self.temperatures = SqliteTemperatures(self.database)
+        self.meters = SqlMeters(self.database, readings.own_meter)
+        self.keys = SqlKeys(self.database)
+        self.statistics = SqlStatistics(self.database)
+        self.ledger = SqlLedger(self.database)
+        self.retention = SqlRetention(self.database)
+        self.contracts = SqlContracts(self.database)
+        self.temperatures = SqlTemperatures(self.database)
 
     def open(self) -> Deferred[None]:
         """See ``IStore``."""

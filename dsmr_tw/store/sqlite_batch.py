@@ -8,16 +8,17 @@ Tests: ``tests/store/test_sqlite.py``
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 
 from attrs import define, field
 
 from dsmr_tw.domain.reading import DAY, GAS, HOUR, SECOND, Arrival, DeviceReading, Receipt, counts
+from dsmr_tw.store.accounts import Accounts
+from dsmr_tw.store.connection import Connection
+from dsmr_tw.store.marks import MARK
+from dsmr_tw.store.minutes import MINUTE
 from dsmr_tw.store.phases import pack, pack_power
-from dsmr_tw.store.sqlite_accounts import Accounts
-from dsmr_tw.store.sqlite_minutes import MINUTE
 
 QUARTER = HOUR // 4
 
@@ -53,7 +54,7 @@ SAVE_SEEN = """
 class Ids:
     """The counters that give readings and device readings their ids."""
 
-    connection: sqlite3.Connection
+    connection: Connection
     reading: int = 0
     device_reading: int = 0
     _saved: dict[str, int] = field(factory=dict)
@@ -75,7 +76,7 @@ class Ids:
 class Batch:
     """One batch on its way into the database."""
 
-    connection: sqlite3.Connection
+    connection: Connection
     accounts: Accounts
     ids: Ids
     newest_values: dict[int, tuple[int, int, int]]
@@ -110,7 +111,7 @@ class Batch:
                 [(*key, readings) for key, readings in self._device_counts.items()],
             )
         if self._marks:
-            self.connection.executemany("INSERT OR IGNORE INTO dirty_quarter VALUES (?, ?, 0)", self._marks)
+            self.connection.executemany(MARK, self._marks)
         for meter_id, seen_at in self._seen.items():
             latest = self._latest.get(meter_id)
             if latest is not None:

@@ -17,20 +17,19 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from dsmr_tw.errors import StoreUnavailable
+from dsmr_tw.store.connection import Connection, Runner
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-Runner: TypeAlias = Callable[..., "Deferred[Any]"]
 
 ONE_VALUE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 """What SQLite raises over a value, not over its file."""
@@ -38,6 +37,26 @@ ONE_VALUE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError
 
 BETWEEN_TRIES_S: Final = 0.001
 """Another program's transactions are short, and so are the times between them."""
+
+
+class SqliteConnection(sqlite3.Connection):
+    """See ``dsmr_tw.store.connection.Connection``. One writes at a time, so nobody need be held up."""
+
+    insert_only = False
+
+    def stream(self, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+        """See ``Connection``."""
+        return self.execute(sql, parameters)
+
+    def hold(self, meter_id: int) -> None:
+        """See ``Connection``."""
+
+    def hold_all(self) -> None:
+        """See ``Connection``."""
+
+    def guard(self, meter_id: int) -> bool:
+        """See ``Connection``."""
+        return True
 
 
 @contextmanager
@@ -52,7 +71,7 @@ def translated(path: Path) -> Iterator[None]:
 
 
 @define
-class Database:
+class SqliteDatabase:
     """The file, and the connections to it."""
 
     path: Path
@@ -64,24 +83,22 @@ class Database:
     """Seconds to wait for another program that is writing."""
     disturbed: int = 0
     """How often writes came to nothing, or rows were dropped: who remembers what it wrote reads it again then."""
-    _writer: sqlite3.Connection | None = None
+    _writer: SqliteConnection | None = None
     _polls: bool = False
     """Whether the writer has been told not to wait by itself."""
-    _readers: dict[int, sqlite3.Connection] = field(factory=dict)
+    _readers: dict[int, SqliteConnection] = field(factory=dict)
 
     def write(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Deferred[T]:
         """Run ``function(connection, ...)`` in a transaction of its own; fires with its result after the commit."""
         return self.write_runner(self._write, function, args, kwargs)
 
-    def read(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> Deferred[T]:
+    def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """Run ``function(connection, ...)`` on one unchanging state of the database; fires with its result."""
         return self.read_runner(self._read, function, args, kwargs)
 
-    def writer(self) -> sqlite3.Connection:
+    def writer(self) -> SqliteConnection:
         """The connection that writes; only inside ``write_runner``."""
         if self._writer is None:
             self._writer = self._connect()
@@ -96,9 +113,15 @@ class Database:
             self._writer.close()
             self._writer, self._polls = None, False
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> SqliteConnection:
         # The runner decides over the threads, and close() comes from another one.
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=self.patience, check_same_thread=False)
+        connection = sqlite3.connect(
+            self.path,
+            isolation_level=None,
+            timeout=self.patience,
+            check_same_thread=False,
+            factory=SqliteConnection,
+        )
         try:
             connection.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216;"
@@ -123,7 +146,7 @@ class Database:
                 raise
             return result
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
+    def _begin(self, connection: SqliteConnection) -> None:
         """Begin to write, as soon as no other program does.
 
         SQLite's own way of waiting sleeps longer and longer, up to 100 ms, and can miss its turn again and again.

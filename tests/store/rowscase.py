@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
@@ -10,7 +9,8 @@ from typing import Any, Final
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import DAY
 from dsmr_tw.domain.spans import QUARTER, SpanKind, SpanRow
-from dsmr_tw.store.sqlite_spans import recount
+from dsmr_tw.store.connection import Connection
+from dsmr_tw.store.spans import recount
 from dsmr_tw.stored import SpanFilter, SpanPage
 from tests.arrivals import MINUTE, NOON
 from tests.contracts.storecase import FIRST
@@ -30,7 +30,7 @@ class RowsCase(SqliteCase):
     def put(self, table: str, rows: Iterable[Sequence[object]]) -> None:
         """Store rows, and count the quarters and hours there are."""
 
-        def write(connection: sqlite3.Connection) -> None:
+        def write(connection: Connection) -> None:
             for row in rows:
                 connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
             for meter_id in (FIRST, OTHER):

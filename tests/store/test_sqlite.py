@@ -16,8 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, YEAR_2000
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connection import Connection
 from dsmr_tw.store.sqlite import SqliteStore
-from dsmr_tw.store.sqlite_database import Database
+from dsmr_tw.store.sqlite_database import SqliteDatabase
 from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import (
     CABLE,
@@ -148,7 +149,7 @@ class TroubleTests(SqliteCase):
     def test_a_file_that_another_program_is_writing_is_waited_for(self) -> None:
         """A program that holds the file for too long makes the store unavailable, until it lets go."""
         self.ask(self.store.close)
-        self.store = SqliteStore(Database(self.path, maybeDeferred, maybeDeferred, patience=0.01), ZONE)
+        self.store = SqliteStore(SqliteDatabase(self.path, maybeDeferred, maybeDeferred, patience=0.01), ZONE)
         self.ask(self.store.open)
         with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -193,7 +194,7 @@ class TransactionTests(SqliteCase):
     def test_a_question_sees_one_state(self) -> None:
         """A page and its count belong together, whatever is stored while they are read."""
 
-        def count_twice(connection: sqlite3.Connection) -> list[int]:
+        def count_twice(connection: Connection) -> list[int]:
             counts = [connection.execute("SELECT count(*) FROM reading").fetchone()[0]]
             self.add(heard(NOON))
             return [*counts, connection.execute("SELECT count(*) FROM reading").fetchone()[0]]
@@ -204,7 +205,7 @@ class TransactionTests(SqliteCase):
     def test_nobody_writes_between_the_look_and_the_write(self) -> None:
         """Whether a reading is there already is decided while no other program can add it."""
 
-        def try_beside(connection: sqlite3.Connection) -> None:
+        def try_beside(connection: Connection) -> None:
             with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as other:
                 self.assertRaises(sqlite3.OperationalError, other.execute, "BEGIN IMMEDIATE")
 
