@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.store.sqlite import SqliteStore
 from tests.contracts.storecase import FIRST, StoreCase
 
@@ -124,7 +125,7 @@ class LedgerCase(StoreCase, SynchronousTestCase):
 
     def rows(self) -> dict[str, list[Any]]:
         """All that is derived."""
-        return {name: self.run_sql(f"SELECT * FROM {name}") for name in DERIVED}
+        return {name: self.run_sql(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4") for name in DERIVED}
 
     def rebuilt(self, now: int) -> dict[str, list[Any]]:
         """All that is derived, when it is derived anew."""

@@ -34,6 +34,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from dsmr_tw.domain.pace import Pace, Positions, Row, lower, other_equipment, positions_of
+from dsmr_tw.domain.power import net_power
 from dsmr_tw.domain.quarters import Between, Gap, Quarter, Told, each, plus
 from dsmr_tw.domain.reading import HOUR
 from dsmr_tw.domain.spans import QUARTER
@@ -307,13 +308,5 @@ class Walk:
 
 def _extremes(powers: Iterable[int | str | None]) -> tuple[int | None, int | None]:
     """The lowest and the highest power."""
-    known = [power if isinstance(power, int) else net_power(power) for power in powers if power is not None]
+    known = [net_power(power) for power in powers if power is not None]
     return (min(known), max(known)) if known else (None, None)
-
-
-def net_power(power: int | str) -> int:
-    """What was taken less what was returned, in W; both where the store writes both: ``DELIVERED,RETURNED``."""
-    if isinstance(power, int):
-        return power
-    delivered, returned = power.split(",")
-    return int(delivered) - int(returned)

@@ -23,7 +23,8 @@ GAS = 3
 SECOND = 1_000_000
 """One second, in the microseconds that instants are counted in."""
 
-HOUR = 3600 * SECOND
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 YEAR_2000 = 946_684_800 * SECOND
@@ -157,6 +158,9 @@ class Arrival:
 
     telegram: str | None = None
     """The telegram's text from ``/`` to the CRC; ``None`` for a v2 POST."""
+
+    zone: str | None = None
+    """The time zone in which the telegram's clocks were read; ``None`` for a v2 POST."""
 
 
 @frozen

@@ -21,8 +21,9 @@ from itertools import groupby, pairwise
 
 from attrs import define, field
 
-from dsmr_tw.domain.ledger import MOST_WAITING, NEVER, Edits, Walk, net_power
+from dsmr_tw.domain.ledger import MOST_WAITING, NEVER, Edits, Walk
 from dsmr_tw.domain.pace import Pace, Row, calm_end
+from dsmr_tw.domain.power import net_power
 from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.domain.work import History
 

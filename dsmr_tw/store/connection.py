@@ -27,7 +27,7 @@ class Cursor(Protocol):
 
     @property
     def rowcount(self) -> int:
-        """How many rows were written; of many statements, all together."""
+        """How many rows were written."""
 
     def fetchone(self) -> Any:
         """The next row; ``None`` when there is none."""
@@ -51,7 +51,7 @@ class Connection(Protocol):
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor:
         """Run one statement. Its rows are there when this returns, or are read on the way: ask for few."""
 
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> object:
         """Run a statement that finds nothing, once for each row of parameters."""
 
     def stream(self, sql: str, parameters: Sequence[Any]) -> Cursor:
@@ -60,8 +60,14 @@ class Connection(Protocol):
     def hold(self, meter_id: int) -> None:
         """Until the transaction ends nobody else who holds this meter goes on."""
 
-    def hold_all(self) -> None:
-        """Until the transaction ends nobody else writes readings, or holds all."""
+    def hold_all(self, accounts: bool = True) -> None:
+        """Until the transaction ends nobody else writes readings, or holds all.
+
+        What others remember of stored readings, and of ``accounts``, they read again.
+        """
+
+    def size(self) -> tuple[int, int]:
+        """How many bytes the database takes, and how many of them are free for new rows."""
 
     def guard(self, meter_id: int) -> bool:
         """Take a meter's computation until the transaction ends; ``False`` when somebody else has it."""

@@ -105,31 +105,39 @@ class SqlHistory:
     def after(self, instant: int) -> Iterator[list[Row]]:
         """See ``History``."""
         cursor = self._rows(max(instant, YEAR_2000 - 1), self.until, "instant, id")
-        number, held = FIRST_LIST, cursor.fetchmany(1)
-        while held:
+        number, held, more = FIRST_LIST, list[Row](), True
+        while more:
             fetched: list[Row] = cursor.fetchmany(number)
-            rows = self._one_an_instant(held + fetched)
+            rows, more = self._one_an_instant(held + fetched), len(fetched) == number
             # The last instant is held back where the next list may have more of it.
-            held = [rows.pop()] if len(fetched) == number else []
+            held = [rows.pop()] if more else []
             if rows:
                 yield rows
             number = min(number * 2, LONGEST_LIST)
 
     def first_at(self) -> int | None:
         """When the first reading of all was, which is always accepted; ``None``: there is none."""
-        row = self._rows(YEAR_2000 - 1, self.until, "instant LIMIT 1").fetchone()
+        row = self._first(YEAR_2000 - 1, self.until)
         return None if row is None else row[0]
 
     def has(self, quarter: int) -> bool:
         """Whether a quarter holds a reading."""
-        return self._rows(quarter - 1, quarter + QUARTER, "instant LIMIT 1").fetchone() is not None
+        return self._first(quarter - 1, quarter + QUARTER) is not None
 
     def _one_an_instant(self, rows: list[Row]) -> list[Row]:
         if self.registers.is_electricity:
             return [row for row, following in pairwise(rows) if row[0] != following[0]] + rows[-1:]
         return rows[:1] + [row for before, row in pairwise(rows) if row[0] != before[0]]
 
+    def _first(self, after: int, before: int) -> Row | None:
+        sql, parameters = self._select(after, before)
+        row: Row | None = self.connection.execute(f"{sql} ORDER BY instant LIMIT 1", parameters).fetchone()
+        return row
+
     def _rows(self, after: int, before: int, order: str) -> Cursor:
+        sql, parameters = self._select(after, before)
+        return self.connection.stream(f"{sql} ORDER BY {order}", parameters)
+
+    def _select(self, after: int, before: int) -> tuple[str, tuple[int, ...]]:
         of = self.registers
-        select = OF_ELECTRICITY if of.is_electricity else OF_DEVICE
-        return self.connection.stream(f"{select} ORDER BY {order}", (of.meter_id, after, before, of.equipment_id))
+        return OF_ELECTRICITY if of.is_electricity else OF_DEVICE, (of.meter_id, after, before, of.equipment_id)

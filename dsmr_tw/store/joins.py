@@ -267,8 +267,8 @@ def _last_seen(connection: Connection, meter_id: int, which: str) -> int:
 
 
 def _listed(numbers: Collection[int]) -> str:
-    """Numbers, as SQL lists them."""
-    return ", ".join(map(str, numbers))
+    """Numbers, as SQL lists them; it wants one at least."""
+    return ", ".join(map(str, numbers)) or "-1"
 
 
 def _note(connection: Connection, kind: str, meter_id: int, other_id: int, equipment_id: int, now: int) -> None:

@@ -13,10 +13,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from attrs import frozen
 
 from dsmr_tw.errors import StoreRefused
+from dsmr_tw.store.connection import Connection
+
+MIGRATING: Final = 0x44_53_4D_04
+"""The lock of who changes a schema."""
 
 
 @frozen
@@ -58,6 +63,27 @@ def migrate_sqlite(connection: sqlite3.Connection, path: Path, steps: Sequence[M
         if step.number > number:
             _apply(connection, step)
     return backup
+
+
+def migrate_postgres(connection: Connection, steps: Sequence[Migration]) -> None:
+    """Bring a PostgreSQL database to the last step, inside the transaction of its caller.
+
+    Programs that start at the same time wait for each other.
+    Raises: ``StoreRefused`` when the schema is newer than the last step.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(?, 0)", (MIGRATING,))
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_number (number integer PRIMARY KEY)")
+    (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM schema_number").fetchone()
+    newest = steps[-1].number
+    if number > newest:
+        raise StoreRefused(
+            f"The PostgreSQL database was written by a newer dsmr_tw: its schema is number {number}, this program "
+            f"knows {newest}. Install the newer program again, or restore a dump that was made before."
+        )
+    for step in steps:
+        if step.number > number:
+            connection.execute(step.sql)
+            connection.execute("INSERT INTO schema_number VALUES (?)", (step.number,))
 
 
 def _number(connection: sqlite3.Connection) -> int:

@@ -13,14 +13,12 @@ from functools import partial
 from itertools import groupby, islice
 from typing import Any, Final
 
-from dsmr_tw.domain.reading import DAY, HOUR, SECOND, Phases
+from dsmr_tw.domain.power import apart
+from dsmr_tw.domain.reading import DAY, HOUR, MINUTE, Phases
 from dsmr_tw.store.connection import Connection
-from dsmr_tw.store.phases import unpack, unpack_power
+from dsmr_tw.store.phases import unpack
 from dsmr_tw.store.ranks import Counts, Ranks
 from dsmr_tw.stored import Minute, MinutePage, ReadingFilter
-
-MINUTE: Final = 60 * SECOND
-"""In the microseconds that instants are counted in."""
 
 COUNTED: Final = (
     Counts(DAY, "minutes", "reading_count WHERE meter_id = ? AND hours = 24"),
@@ -74,7 +72,7 @@ def _minute(row: tuple[Any, ...]) -> int:
 def _together(start: int, readings: Sequence[tuple[Any, ...]]) -> Minute:
     """The readings of one minute as one."""
     _, delivered_1, returned_1, delivered_2, returned_2, _, _ = readings[-1]
-    delivered, returned = zip(*(unpack_power(reading[5]) for reading in readings), strict=True)
+    delivered, returned = zip(*(apart(reading[5]) for reading in readings), strict=True)
     powers_delivered, powers_returned, voltages, currents = zip(
         *(unpack(reading[6]) for reading in readings), strict=True
     )

@@ -20,7 +20,6 @@ from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.store.connection import Connection
 from dsmr_tw.store.devices import BETWEEN
 from dsmr_tw.store.marks import mark
-from dsmr_tw.store.sqlite_batch import SAME_READING
 from dsmr_tw.stored import Move
 
 AT_ONCE: Final = 2_000
@@ -57,6 +56,16 @@ THE_SAME_EQUIPMENT: Final = """
         AND own.printed_id IS NOT DISTINCT FROM other.printed_id
         AND (own.printed_id IS NOT NULL OR own.channel IS NOT DISTINCT FROM other.channel)
     WHERE other.meter_id = ?1 GROUP BY other.id"""
+
+SAME_READING: Final = """
+    SELECT id, delivered_1, returned_1, delivered_2, returned_2, power, phases, gas_id
+    FROM reading WHERE meter_id = ? AND instant = ?"""
+
+PUT_READING: Final = """
+    INSERT INTO reading
+        (meter_id, instant, id, received_after, equipment_id, delivered_1, returned_1, delivered_2, returned_2, power,
+         phases, gas_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 COUNT_HOUR: Final = """
     INSERT INTO reading_count
@@ -207,7 +216,7 @@ class Transfer:
                     "DELETE FROM reading WHERE meter_id = ? AND instant = ? AND id = ?", (target_id, instant, other_id)
                 )
         self.connection.execute(
-            "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            PUT_READING,
             (target_id, instant, reading_id, received_after, equipment_id, *values),
         )
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from dsmr_tw.domain.power import apart
 from dsmr_tw.domain.reading import DAY, GAS, HOUR, SECOND, YEAR_2000, YEAR_2020, DeviceReading, Reading, StoredReading
 from dsmr_tw.store.connection import Connection
-from dsmr_tw.store.phases import unpack, unpack_power
+from dsmr_tw.store.phases import unpack
 from dsmr_tw.store.ranks import EVER, Counts, Ranks
 from dsmr_tw.stored import Live, ReadingFilter, ReadingPage
 
@@ -98,7 +99,7 @@ def _newest_gas(connection: Connection, meter_id: int, equipment_id: int, until:
 def stored_reading(row: tuple[Any, ...]) -> StoredReading:
     """A row of ``ROWS`` as a value."""
     at, reading_id, delivered_1, returned_1, delivered_2, returned_2, power, phases, *device = row
-    delivered, returned = unpack_power(power)
+    delivered, returned = apart(power)
     powers_delivered, powers_returned, voltages, currents = unpack(phases)
     reading = Reading(
         at,

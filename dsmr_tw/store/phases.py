@@ -6,7 +6,8 @@ number, as bytes:
 - Power per phase is one signed value, delivered positive and returned negative, since a phase does one at a time.
 - The first of the ``LAYOUTS`` that fits says how many bits each value has; its place among them is in the first four.
 - What fits none (absent here and there, odd, huge) is a text that says it plainly, in thousandths:
-  ``"164,17,;0,0,;232100,,;1000,0,"`` for powers delivered; powers returned; voltages; currents.
+  ``"164,17,;0,0,;232100,,;1000,0,"`` for powers delivered; powers returned; voltages; currents. Where a column can't
+  be both, the text stands among the bytes behind a tag of its own.
 - No phase at all is ``NULL``.
 
 Layouts may be added at the end of the row; those that are there are what the readings of ten years were written with.
@@ -31,6 +32,9 @@ NOTHING: Final[Quantities] = (NO_PHASES, NO_PHASES, NO_PHASES, NO_PHASES)
 
 TAG_BITS: Final = 4
 TAG: Final = (1 << TAG_BITS) - 1
+
+AS_TEXT: Final = b"\x0f"
+"""Before a text among bytes: the tag of no layout."""
 
 
 @frozen
@@ -102,10 +106,17 @@ def pack(quantities: Quantities) -> Packed:
     return ";".join(",".join("" if value is None else str(value) for value in phases) for phases in quantities)
 
 
+def as_bytes(packed: Packed) -> bytes | None:
+    """The same for a column that holds bytes only."""
+    return AS_TEXT + packed.encode("ascii") if isinstance(packed, str) else packed
+
+
 def unpack(packed: Packed) -> Quantities:
     """The quantities that ``pack`` was given."""
     if packed is None:
         return NOTHING
+    if not isinstance(packed, str) and packed.startswith(AS_TEXT):
+        packed = packed[len(AS_TEXT) :].decode("ascii")
     if isinstance(packed, str):
         delivered, returned, voltages, currents = map(_phases, packed.split(";"))
         return delivered, returned, voltages, currents
@@ -132,14 +143,6 @@ def pack_power(delivered: int, returned: int) -> int | str:
     if delivered < 0 or returned < 0 or (delivered and returned):
         return f"{delivered},{returned}"
     return delivered - returned
-
-
-def unpack_power(packed: int | str) -> tuple[int, int]:
-    """Power delivered and returned, as ``pack_power`` was given them."""
-    if isinstance(packed, str):
-        delivered, returned = packed.split(",")
-        return int(delivered), int(returned)
-    return max(0, packed), max(0, -packed)
 
 
 def _net(delivered: Phases, returned: Phases) -> Phases | None:

@@ -5,7 +5,7 @@ Tests: ``tests/store/test_sqlite.py``, ``tests/contracts/store.py``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -13,38 +13,20 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from dsmr_tw.domain.reading import Arrival, Origin, Receipt
-from dsmr_tw.interfaces import (
-    IContracts,
-    IKeys,
-    ILedger,
-    IMeters,
-    IReadings,
-    IRetention,
-    IStatistics,
-    IStore,
-    ITemperatures,
-)
-from dsmr_tw.store import devices, minutes, pages
+from dsmr_tw.interfaces import IReadings, IStore
 from dsmr_tw.store.accounts import Accounts
 from dsmr_tw.store.connection import Connection
-from dsmr_tw.store.contracts import SqlContracts
-from dsmr_tw.store.keys import SqlKeys
-from dsmr_tw.store.ledger import SqlLedger
-from dsmr_tw.store.meters import SqlMeters
 from dsmr_tw.store.migrate import migrate_sqlite, migrations
+from dsmr_tw.store.readings import SqlLists, SqlPorts
 from dsmr_tw.store.sqlite_batch import Batch, Ids
 from dsmr_tw.store.sqlite_database import SqliteDatabase, translated
-from dsmr_tw.store.statistics import SqlStatistics
-from dsmr_tw.store.temperatures import SqlTemperatures
-from dsmr_tw.store.thinning import SqlRetention
-from dsmr_tw.stored import DevicePage, Live, MinutePage, ReadingFilter, ReadingPage
 
 _log = Logger()
 
 
 @implementer(IReadings)
 @define
-class SqliteReadings:
+class SqliteReadings(SqlLists):
     """Readings in SQLite."""
 
     database: SqliteDatabase
@@ -58,29 +40,6 @@ class SqliteReadings:
     def add(self, groups: Sequence[Sequence[Arrival]], now: int) -> Deferred[list[list[Receipt]]]:
         """See ``IReadings``."""
         return self.database.write(self._add, groups, now)
-
-    def page(self, wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[ReadingPage]:
-        """See ``IReadings``."""
-        return self.database.read(pages.page, wanted, descending, offset, limit)
-
-    def minutes(self, wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[MinutePage]:
-        """See ``IReadings``."""
-        return self.database.read(minutes.page, wanted, descending, offset, limit)
-
-    def devices(
-        self, wanted: ReadingFilter, device_type: int, descending: bool, offset: int, limit: int
-    ) -> Deferred[DevicePage]:
-        """See ``IReadings``."""
-        return self.database.read(devices.page, wanted, device_type, descending, offset, limit)
-
-    def total(self) -> Deferred[int]:
-        """See ``IReadings``."""
-        # By the writer, so that it stands in line with the commits.
-        return self.database.write(pages.total)
-
-    def live(self, meter_id: int, until: int) -> Deferred[Live | None]:
-        """See ``IReadings``."""
-        return self.database.read(pages.live, meter_id, until)
 
     def own_meter(self, connection: Connection, origin: Origin) -> int:
         """The meter of an origin; inside a write."""
@@ -113,38 +72,16 @@ class SqliteReadings:
 
 @implementer(IStore)
 @define
-class SqliteStore:
+class SqliteStore(SqlPorts):
     """Everything that stays, in one SQLite file."""
 
     kind = "sqlite"
     database: SqliteDatabase
-    zone: str
-    """The zone of meters that are opened here."""
-    readings: IReadings = field(init=False)
-    meters: IMeters = field(init=False)
-    keys: IKeys = field(init=False)
-    statistics: IStatistics = field(init=False)
-    ledger: ILedger = field(init=False)
-    retention: IRetention = field(init=False)
-    contracts: IContracts = field(init=False)
-    temperatures: ITemperatures = field(init=False)
-    _begin: Callable[[Connection], None] = field(init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        readings = SqliteReadings(self.database, self.zone)
-        self.readings = readings
-        self._begin = readings.begin
-        self.meters = SqlMeters(self.database, readings.own_meter)
-        self.keys = SqlKeys(self.database)
-        self.statistics = SqlStatistics(self.database)
-        self.ledger = SqlLedger(self.database)
-        self.retention = SqlRetention(self.database)
-        self.contracts = SqlContracts(self.database)
-        self.temperatures = SqlTemperatures(self.database)
+    readings: SqliteReadings
 
     def open(self) -> Deferred[None]:
         """See ``IStore``."""
-        return self.database.write_runner(self._open).addCallback(lambda _: self.database.write(self._begin))
+        return self.database.write_runner(self._open).addCallback(lambda _: self.database.write(self.readings.begin))
 
     def close(self) -> Deferred[None]:
         """See ``IStore``."""

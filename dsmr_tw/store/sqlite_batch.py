@@ -13,18 +13,14 @@ from collections.abc import Iterable
 
 from attrs import define, field
 
-from dsmr_tw.domain.reading import DAY, GAS, HOUR, SECOND, Arrival, DeviceReading, Receipt, counts
+from dsmr_tw.domain.reading import DAY, GAS, HOUR, MINUTE, SECOND, Arrival, DeviceReading, Receipt, counts
 from dsmr_tw.store.accounts import Accounts
 from dsmr_tw.store.connection import Connection
 from dsmr_tw.store.marks import MARK
-from dsmr_tw.store.minutes import MINUTE
+from dsmr_tw.store.moves import PUT_READING, SAME_READING
 from dsmr_tw.store.phases import pack, pack_power
 
 QUARTER = HOUR // 4
-
-SAME_READING = """
-    SELECT id, delivered_1, returned_1, delivered_2, returned_2, power, phases, gas_id
-    FROM reading WHERE meter_id = ? AND instant = ?"""
 
 IN_MINUTE = "SELECT 1 FROM reading WHERE meter_id = ? AND instant >= ? AND instant < ? LIMIT 1"
 
@@ -98,6 +94,9 @@ class Batch:
     def finish(self) -> None:
         """Write what was gathered for the whole batch."""
         self.ids.save()
+        self.connection.executemany(
+            "UPDATE equipment SET last_seen_at = ?2 WHERE id = ?1", self.accounts.take_heard().items()
+        )
         if self._counts:
             self.connection.executemany(
                 "INSERT INTO reading_count VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
@@ -158,7 +157,7 @@ class Batch:
         self.ids.reading += 1
         reading_id = self.ids.reading
         self.connection.execute(
-            "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            PUT_READING,
             (meter_id, at, reading_id, (arrival.received_at - at) // SECOND, equipment_id, *values),
         )
         self._counts[meter_id, 1, at - at % HOUR] += 1

@@ -51,8 +51,15 @@ class SqliteConnection(sqlite3.Connection):
     def hold(self, meter_id: int) -> None:
         """See ``Connection``."""
 
-    def hold_all(self) -> None:
+    def hold_all(self, accounts: bool = True) -> None:
         """See ``Connection``."""
+
+    def size(self) -> tuple[int, int]:
+        """See ``Connection``."""
+        pages, free, page = (
+            self.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return pages * page, free * page
 
     def guard(self, meter_id: int) -> bool:
         """See ``Connection``."""

@@ -22,9 +22,12 @@ from dsmr_tw.store.connection import Connection, Database
 from dsmr_tw.stored import TemperaturePage
 
 PUT: Final = """
-    INSERT INTO temperature (instant, tenths_celsius) VALUES (?, ?)
+    INSERT INTO temperature (instant, tenths_celsius) VALUES {rows}
     ON CONFLICT (instant) DO UPDATE SET tenths_celsius = excluded.tenths_celsius
     WHERE temperature.tenths_celsius <> excluded.tenths_celsius"""
+
+AT_ONCE: Final = 500
+"""Rows that are written by one statement."""
 
 BETWEEN: Final = "FROM temperature WHERE instant >= ? AND instant <= ?"
 
@@ -52,7 +55,12 @@ class SqlTemperatures:
 
 
 def _add(connection: Connection, temperatures: Sequence[Temperature]) -> int:
-    return connection.executemany(PUT, [astuple(temperature) for temperature in temperatures]).rowcount
+    rows = [value for row in {given.at: astuple(given) for given in temperatures}.values() for value in row]
+    changed = 0
+    for index in range(0, len(rows), 2 * AT_ONCE):
+        some = rows[index : index + 2 * AT_ONCE]
+        changed += connection.execute(PUT.format(rows=", ".join(["(?, ?)"] * (len(some) // 2))), some).rowcount
+    return changed
 
 
 def _page(
@@ -65,6 +73,8 @@ def _page(
     else:
         (count,) = connection.execute(f"SELECT count(*) {BETWEEN}", span).fetchone()
     rows = max(0, min(limit, count - offset))
+    if not rows:
+        return TemperaturePage(count, [])
     behind = count - offset - rows
     backwards = behind < offset
     order = "DESC" if descending != backwards else "ASC"

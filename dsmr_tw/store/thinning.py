@@ -94,14 +94,16 @@ class SqlRetention:
 
     def _drop(self, connection: Connection, plan: Plan, instants: list[int], is_last: bool) -> int | None:
         """Drop the readings at these instants; how many, or ``None`` when the plan is out of date."""
-        connection.hold_all()
+        connection.hold_all(accounts=False)
         if version(connection, plan.meter_id) != plan.version or _is_marked(connection, plan):
             return None
-        gone = connection.executemany(
-            f"DELETE FROM reading WHERE meter_id = ? AND instant = ? AND {COUNTS}",
-            [(plan.meter_id, instant) for instant in instants],
-        ).rowcount
+        gone = 0
         if instants:
+            listed = ", ".join("?" * len(instants))
+            gone = connection.execute(
+                f"DELETE FROM reading WHERE meter_id = ? AND instant IN ({listed}) AND {COUNTS}",
+                (plan.meter_id, *instants),
+            ).rowcount
             # What the writer remembers of minutes that hold readings may be true no more.
             self.database.disturbed += 1
         for length, count in ((HOUR, COUNT_HOUR), (DAY, COUNT_DAY)):
@@ -112,7 +114,7 @@ class SqlRetention:
                 "INSERT INTO thinned VALUES (?, ?) ON CONFLICT (meter_id) DO UPDATE SET until = excluded.until",
                 (plan.meter_id, plan.end),
             )
-        return max(gone, 0)
+        return gone
 
 
 def _next_plan(connection: Connection, meter_id: int, before: int) -> Plan | None:
@@ -161,7 +163,4 @@ def _spare(connection: Connection, meter_id: int, after: int, before: int) -> tu
 
 
 def _size(connection: Connection) -> StoreSize:
-    pages, free, page = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-    )
-    return StoreSize(pages * page, free * page)
+    return StoreSize(*connection.size())

@@ -1,4 +1,4 @@
-"""Responsible for the store's threads: work in, Deferreds out.
+"""Responsible for the store's threads, and for doing without: work in, Deferreds out.
 
 Tests: ``tests/store/test_threads.py``
 """
@@ -12,6 +12,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 P = ParamSpec("P")
@@ -41,3 +42,13 @@ class Threads:
         if self._pool is not None:
             self._pool.stop()
             self._pool = None
+
+
+def result_of(deferred: Deferred[T]) -> T:
+    """What a Deferred that has fired holds; raises what it failed with."""
+    results: list[T] = []
+    failures: list[Failure] = []
+    deferred.addCallbacks(results.append, failures.append)
+    if failures:
+        failures[0].raiseException()
+    return results[0]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from attrs import evolve
+from twisted.internet.defer import Deferred
 
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, MeterStatistics
-from dsmr_tw.errors import StoreError
+from dsmr_tw.errors import MeterRefused, StoreError
 from dsmr_tw.stored import Meter, StoredStatistics
 from tests.arrivals import (
     CABLE,
@@ -169,6 +173,98 @@ class MetersContract(StoreCase):
         self.assertEqual((self.ask(self.store.meters.all), self.statistics(), self.statistics(FIRST + 1)), before)
 
 
+class NamesContract(StoreCase):
+    """Meters that a person opens and names."""
+
+    def names(self) -> dict[int, str]:
+        """The meters, by id."""
+        return {meter.id: meter.name for meter in self.ask(self.store.meters.all)}
+
+    def assert_name_refused(self, why: str, function: Callable[..., Deferred[Meter]], *args: Any) -> None:
+        """A sentence says why, and nothing has changed."""
+        before = self.ask(self.store.meters.all)
+        with self.assertRaises(MeterRefused) as caught:
+            self.ask(function, *args)
+        self.assertIn(why, str(caught.exception))
+        self.assertEqual(self.ask(self.store.meters.all), before)
+
+    def test_a_meter_is_added(self) -> None:
+        """It is there, also after a restart, empty, with the name and the zone that were asked for."""
+        added = self.ask(self.store.meters.add, "Cellar", "Europe/Brussels")
+        self.assertEqual(added, Meter(FIRST + 1, "Cellar", "Europe/Brussels"))
+        self.reopen()
+        self.assertEqual(self.meter(added.id), added)
+        self.assertEqual([*self.names()], [FIRST, added.id])
+
+    def test_what_is_tied_to_it_fills_it(self) -> None:
+        """As soon as it is added, also when the store has taken readings before; none of them move."""
+        self.add(heard(NOON), heard(NOON, origin=SECOND_CABLE))
+        added = self.ask(self.store.meters.add, "Cellar", ZONE)
+        tied = evolve(SECOND_CABLE, meter_id=added.id)
+        self.add(heard(NOON + SECOND, origin=tied), heard(NOON + MINUTE, origin=tied, equipment_id=None))
+        self.assertEqual((self.meter().readings, self.meter(added.id).readings), (1, 2))
+        self.assertEqual(self.meter(added.id).equipment, (METER,))
+
+    def test_added_by_another_program(self) -> None:
+        """A meter that a command adds beside a running server can be filled at once, and is never opened twice."""
+        self.add(heard(NOON))
+        beside = self.make_store()
+        self.ask(beside.open)
+        try:
+            added = self.ask(beside.meters.add, "Cellar", ZONE)
+        finally:
+            self.ask(beside.close)
+        self.add(heard(NOON + SECOND, origin=evolve(SECOND_CABLE, meter_id=added.id)))
+        self.assertEqual(self.meter(added.id).readings, 1)
+        self.add(heard(NOON + SECOND, equipment_id=OTHER_METER))
+        self.assertEqual(self.names(), {FIRST: "Meter 1", added.id: "Cellar", added.id + 1: f"Meter {added.id + 1}"})
+
+    def test_a_meter_is_renamed(self) -> None:
+        """Everything else about it stays."""
+        self.add(heard(NOON))
+        before = self.meter()
+        renamed = self.ask(self.store.meters.rename, FIRST, "House")
+        self.assertEqual(renamed, evolve(before, name="House"))
+        self.reopen()
+        self.assertEqual(self.meter(), renamed)
+        self.assertEqual(self.ask(self.store.meters.rename, FIRST, "House"), renamed)
+        self.assertEqual(self.ask(self.store.meters.rename, FIRST, before.name), before)
+
+    def test_a_meter_that_is_not_there(self) -> None:
+        """It can't be renamed, which is said."""
+        self.assert_name_refused(f"no meter {FIRST + 1}.", self.store.meters.rename, FIRST + 1, "Cellar")
+
+    def test_names_that_others_have(self) -> None:
+        """A name, and the name that a meter yet to come will be given, stands for one meter."""
+        self.ask(self.store.meters.rename, FIRST, "House")
+        added = self.ask(self.store.meters.add, "Cellar", ZONE)
+        why = f"Meter {FIRST} is called 'House' already"
+        self.assert_name_refused(why, self.store.meters.add, "House", ZONE)
+        self.assert_name_refused(why, self.store.meters.rename, added.id, "House")
+        self.assert_name_refused("that is for", self.store.meters.rename, FIRST, f"Meter {added.id + 1}")
+        self.ask(self.store.meters.rename, FIRST, "Home")
+        self.assertEqual(self.names(), {FIRST: "Home", added.id: "Cellar"})
+
+    def test_names_that_can_not_be(self) -> None:
+        """A name that looks like an id, for one, is neither given to a new meter nor to an old one."""
+        for name in ("", "7", "x" * 65, "Cel\nlar"):
+            self.assert_name_refused("A meter", self.store.meters.add, name, ZONE)
+            self.assert_name_refused("A meter", self.store.meters.rename, FIRST, name)
+
+    def test_a_zone_that_is_not_there(self) -> None:
+        """A meter hangs somewhere on earth."""
+        self.assert_name_refused("no time zone 'Mars/Base'", self.store.meters.add, "Cellar", "Mars/Base")
+
+    def test_the_id_of_a_meter_that_was_joined(self) -> None:
+        """It is not given to the next one: clients may still ask for it."""
+        joined = self.ask(self.store.meters.add, "Cellar", ZONE)
+        move = self.ask(self.store.meters.begin_join, FIRST, joined.id)
+        while not move.done:
+            move = self.ask(self.store.meters.move, move)
+        self.assertTrue(self.ask(self.store.meters.end_move, move, NOON))
+        self.assertEqual(self.ask(self.store.meters.add, "Cellar", ZONE).id, joined.id + 1)
+
+
 class KeysContract(StoreCase):
     """API keys."""
 
@@ -191,6 +287,13 @@ class KeysContract(StoreCase):
         with self.assertRaises(StoreError):
             self.ask(self.store.keys.add, "tablet", "write", DIGEST, "", NOON)
         self.assertEqual(self.ask(self.store.keys.all), [key])
+
+    def test_a_key_for_one_meter(self) -> None:
+        """Which one is kept with it; a meter that is not there has no keys."""
+        key = self.ask(self.store.keys.add, "phone", "read", DIGEST, "", NOON, FIRST)
+        with self.assertRaises(MeterRefused):
+            self.ask(self.store.keys.add, "tablet", "read", DIGEST[::-1], "", NOON, FIRST + 1)
+        self.assertEqual((key.meter_id, self.ask(self.store.keys.all)), (FIRST, [key]))
 
     def test_a_key_that_is_not_there_cannot_be_removed(self) -> None:
         """Who removes a key twice is told."""

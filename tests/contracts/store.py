@@ -12,7 +12,7 @@ from tests.contracts.contracts import ContractsContract
 from tests.contracts.devices import DeviceValuesContract
 from tests.contracts.edits import EditsContract
 from tests.contracts.ledger import LedgerContract
-from tests.contracts.meters import KeysContract, MetersContract
+from tests.contracts.meters import KeysContract, MetersContract, NamesContract
 from tests.contracts.minutes import MinutesContract
 from tests.contracts.moves import MovesContract
 from tests.contracts.newest import NewestContract
@@ -28,6 +28,7 @@ class StoreContract(
     MinutesContract,
     DeviceValuesContract,
     MetersContract,
+    NamesContract,
     KeysContract,
     ContractsContract,
     EditsContract,

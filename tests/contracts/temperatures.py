@@ -62,7 +62,7 @@ class TemperaturesContract(StoreCase):
         self.assertEqual(self.add_temperatures(*hourly(73, 74)), 2)
         self.assertEqual(self.add_temperatures(*hourly(73, 75, 76)), 2)
         self.assertEqual(self.temperatures(), TemperaturePage(3, hourly(73, 75, 76)))
-        self.assertEqual(self.add_temperatures(*hourly(1), *hourly(2)), 2)
+        self.assertEqual(self.add_temperatures(*hourly(1), *hourly(2)), 1)
         self.assertEqual(self.temperatures(limit=1).temperatures, hourly(2))
         self.assertEqual(self.add_temperatures(), 0)
 

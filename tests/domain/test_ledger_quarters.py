@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.domain.ledger import Walk, net_power
+from dsmr_tw.domain.ledger import Walk
 from dsmr_tw.domain.pace import Row, electricity
 from dsmr_tw.domain.quarters import Quarter
 from dsmr_tw.domain.reading import HOUR
@@ -214,7 +214,6 @@ class ReadingsOfQuarterTests(SynchronousTestCase):
     def test_power_in_both_directions(self) -> None:
         """A meter that prints both on two phases has the difference."""
         self.assertEqual(powers("0=0/100,350 5=1/120,80 10=2/-5,20"), [(-250, 40)])
-        self.assertEqual([net_power(power) for power in (300, -300, "300,80", "-300,-80")], [300, -300, 220, -220])
 
     def test_an_outlier_has_no_power(self) -> None:
         """What is not believed is not shown as the highest either; nor is what still waits."""

@@ -12,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.domain.reading import DAY, GAS, HOUR
 from dsmr_tw.errors import StoreRefused, StoreUnavailable
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.store.migrate import Migration, migrate_sqlite, migrations
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import MINUTE, NOON, WATER, heard
 

@@ -15,10 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, YEAR_2000
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.store.connection import Connection
 from dsmr_tw.store.sqlite import SqliteStore
-from dsmr_tw.store.sqlite_database import SqliteDatabase
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import (
     CABLE,
@@ -149,7 +149,7 @@ class TroubleTests(SqliteCase):
     def test_a_file_that_another_program_is_writing_is_waited_for(self) -> None:
         """A program that holds the file for too long makes the store unavailable, until it lets go."""
         self.ask(self.store.close)
-        self.store = SqliteStore(SqliteDatabase(self.path, maybeDeferred, maybeDeferred, patience=0.01), ZONE)
+        self.store.database.patience = 0.01
         self.ask(self.store.open)
         with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,82 @@
+"""What lets a test of a store run on a PostgreSQL server: the same tests, another ``make_store``."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import maybeDeferred
+
+from dsmr_tw.store.connect import postgres_store
+from dsmr_tw.store.postgres_store import PostgresStore
+from tests.postgres import server
+
+if TYPE_CHECKING:
+    from tests.contracts.storecase import StoreCase as Case
+else:
+    Case = object
+
+ZONE: Final = "Europe/Amsterdam"
+
+EMPTY: Final = """
+    DO $$
+    DECLARE name text;
+    BEGIN
+        FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_number' LOOP
+            EXECUTE 'DELETE FROM ' || quote_ident(name);
+        END LOOP;
+        FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
+            EXECUTE 'ALTER SEQUENCE ' || quote_ident(name) || ' RESTART';
+        END LOOP;
+        INSERT INTO changed SELECT 1, 1, 1 WHERE to_regclass('changed') IS NOT NULL;
+    END $$"""
+"""Emptying all tables takes a tenth of what a new database does."""
+
+
+@cache
+def shared_url() -> str:
+    """The database that these tests share, one after the other."""
+    return server().database()
+
+
+class OnPostgres(Case):
+    """A test whose store is on a server, and whose work is done at once."""
+
+    def setUp(self) -> None:
+        """Begin with nothing."""
+        self.url = shared_url()
+        if server().ask("SELECT to_regclass('changed') IS NOT NULL", self.url) == [(True,)]:
+            server().ask(EMPTY, self.url)
+        super().setUp()
+
+    def make_store(self) -> PostgresStore:
+        """See ``StoreCase``."""
+        return postgres_store(self.url, ZONE, getattr(self, "power", maybeDeferred), maybeDeferred)
+
+    def on_writer(self, sql: str) -> list[Any]:
+        """What a connection that writes answers; SQLite's orders to itself mean nothing here."""
+        if sql.startswith("PRAGMA"):
+            return []
+
+        def run(connection: Any) -> list[Any]:
+            cursor = connection.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+        found: list[Any] = self.ask(self.store.database.write, run)
+        return found
+
+    run_sql = on_writer
+
+
+def on_postgres(namespace: dict[str, Any], *modules: ModuleType) -> None:
+    """Put into a test module what the test cases of others are on PostgreSQL."""
+    for module in modules:
+        for name, case in vars(module).items():
+            if isinstance(case, type) and case.__module__ == module.__name__ and _has_tests(case):
+                body = {"__module__": namespace["__name__"], "__doc__": case.__doc__}
+                namespace[f"{name}OnPostgres"] = type(f"{name}OnPostgres", (OnPostgres, case), body)
+
+
+def _has_tests(case: type) -> bool:
+    return hasattr(case, "make_store") and any(name.startswith("test_") for name in dir(case))
