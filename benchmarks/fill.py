@@ -24,7 +24,8 @@ from twisted.internet.defer import maybeDeferred
 from benchmarks.houses import CABLE, EVERY_S, START, ZONE, arrivals
 from benchmarks.reporting import run, tell
 from dsmr_tw.domain.reading import DAY, SECOND, Arrival, DeviceReading, Reading
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.store.migrate import migrations
 
 DATABASE: Final = "dsmr.sqlite3"

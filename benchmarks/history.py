@@ -25,7 +25,8 @@ from benchmarks.served import service
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import DAY, SECOND
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 
 TARGET_MS: Final = 10
 EVERY_S: Final = 300

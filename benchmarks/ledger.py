@@ -30,7 +30,8 @@ from benchmarks.houses import CABLE, EVERY_S, ZONE, House
 from benchmarks.reporting import Spread, parser, run, tell, tell_conditions, work_directory
 from benchmarks.served import CHECKOUT, Service, service
 from dsmr_tw.domain.reading import SECOND, Arrival
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ReadingFilter
 
 YEAR: Final = 365 * 24 * 3600 // EVERY_S

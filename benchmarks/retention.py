@@ -27,7 +27,8 @@ from benchmarks.reporting import parser, run, tell, tell_conditions, work_direct
 from benchmarks.served import CHECKOUT, service
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.reading import SECOND
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 
 READINGS: Final = 10_000_000
 TARGET_POST_MS: Final = 100

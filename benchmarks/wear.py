@@ -23,7 +23,9 @@ from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.domain.reading import DAY, SECOND
 from dsmr_tw.domain.telegram import RawTelegram
 from dsmr_tw.limits import Limits
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.spool import Spool
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 
 INTERVALS_S: Final = (1, 5, 30)
 SECONDS_A_DAY: Final = DAY // SECOND
@@ -44,7 +46,10 @@ def write(path: Path, telegrams: list[RawTelegram], interval_s: int) -> Written:
     clock.advance(START // SECOND)
     store = sqlite_store(path, ZONE.name, maybeDeferred, maybeDeferred)
     result_of(store.open())
-    datalogger = Datalogger(store, clock, ZONE, Limits(), interval_s)
+    spool = Spool(path.with_suffix(".spool"), maybeDeferred)
+    spool.open()
+    datalogger = Datalogger(store, clock, ZONE, Limits(), spool, interval_s)
+    datalogger.startService()
     commits = 0
     before = _written_bytes()
     for telegram in telegrams:
@@ -53,6 +58,7 @@ def write(path: Path, telegrams: list[RawTelegram], interval_s: int) -> Written:
         clock.advance(1)
         commits += datalogger.commits.last_commit_at != last_commit_at
     result_of(datalogger.stopService())
+    spool.close()
     # Folds what is left in the write-ahead log, which a longer run would have done all along.
     result_of(store.close())
     return Written((_written_bytes() - before) / len(telegrams) * SECONDS_A_DAY, commits)

@@ -56,13 +56,13 @@ class Option:
 
 
 OPTIONS: Final = (
-    Option("device", "A P1 port to read: a path, or tcp:HOST:PORT for one on the network.", "DEVICE", True),
+    Option("device", "A P1 port to read: a path, or tcp:HOST:PORT; ,meter=NAME after it says whose.", "DEVICE", True),
     Option("baud", "Speed of serial ports: 115200, or 9600 for DSMR 2.2 and 3.0. [115200]", "BAUD"),
     Option("crc", "What to do about a telegram's checksum: strict, optional or off. [strict]", "POLICY"),
     Option("demo", "Read a simulated house instead of a device."),
     Option("demo-days", "First fill this many days of the past with the simulated house. [0]", "DAYS"),
     Option("demo-seed", "Which simulated house: the same number is always the same house. [1]", "NUMBER"),
-    Option("database", "Where readings are kept. [sqlite:STATE-DIR/dsmr.sqlite3]", "sqlite:PATH"),
+    Option("database", "sqlite:PATH, or postgresql://USER@HOST/NAME. [sqlite:STATE-DIR/dsmr.sqlite3]", "DATABASE"),
     Option("state-dir", "Where the database and the API key lie. [$STATE_DIRECTORY, or the user's data folder]", "DIR"),
     Option("commit-interval", "Seconds that readings of a line are gathered before they are written. [1]", "SECONDS"),
     Option("keep-readings", "How long to keep all readings, like 31d; older ones are thinned out. [forever]", "ND"),
@@ -126,6 +126,11 @@ def _is_retention(instance: object, attribute: Any, value: str) -> None:
     days_kept(value)
 
 
+def is_url(database: str) -> bool:
+    """Whether a database is on a PostgreSQL server."""
+    return database.startswith(("postgresql://", "postgres://"))
+
+
 def _feed_exists(instance: object, attribute: Any, value: str | None) -> None:
     if value is not None:
         feed_of(value)
@@ -146,7 +151,7 @@ class Settings:
     demo: bool = False
     demo_days: int = field(default=0, validator=_demo_days_fit)
     demo_seed: int = 1
-    database: str | None = None
+    database: str | None = field(default=None, repr=False)
     state_dir: Path = field(factory=default_state_dir)
     commit_interval: float = field(default=1.0, validator=_at_least(0, "takes a number of seconds, 0 or more"))
     keep_readings: str = field(default="forever", validator=_is_retention)
@@ -169,6 +174,11 @@ class Settings:
     def max_power_w(self) -> int:
         """The most power of a connection, in W."""
         return int(self.max_power * 1000)
+
+    @property
+    def database_url(self) -> str | None:
+        """The URL of the PostgreSQL database; ``None`` when it is an SQLite file."""
+        return self.database if self.database is not None and is_url(self.database) else None
 
     @property
     def database_path(self) -> Path:
@@ -273,7 +283,9 @@ def _check_together(settings: Settings) -> None:
     if settings.demo_days and not settings.demo:
         raise SettingsError("--demo-days fills the past of the simulated house, so it needs --demo.")
     database = settings.database
-    if database is not None and (not database.startswith("sqlite:") or database == "sqlite:"):
-        # What stands behind the scheme of another database may be a password.
-        scheme, is_url, _ = database.partition("://")
-        raise SettingsError(f"--database takes sqlite:PATH, not {f'{scheme}://…' if is_url else database}.")
+    if database is None or is_url(database) or database.removeprefix("sqlite:") not in ("", database):
+        return
+    # What stands behind the scheme of another database may be a password.
+    scheme, has_scheme, _ = database.partition("://")
+    told = f"{scheme}://…" if has_scheme else database
+    raise SettingsError(f"--database takes sqlite:PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME, not {told}.")

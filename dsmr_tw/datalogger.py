@@ -1,7 +1,8 @@
 """Responsible for a telegram's way from where it came in to the commit, and from there to whoever follows.
 
-    RawTelegram -> parse -> Arrival -> group commit -> receipt -> followers
+    RawTelegram -> parse -> Arrival -> spooling -> group commit -> receipt -> followers
 
+What becomes of telegrams while the store is away is in ``dsmr_tw.spooling``.
 Followers (live values; later the live stream, forwards, MQTT) are told after the commit, never before.
 
 Tests: ``tests/test_datalogger.py``
@@ -28,7 +29,8 @@ from dsmr_tw.domain.reading import Arrival, Origin, Receipt
 from dsmr_tw.domain.telegram import RawTelegram
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
-from dsmr_tw.interfaces import IIntake, IStore
+from dsmr_tw.interfaces import IIntake, ISpool, IStore
+from dsmr_tw.spooling import Spooling
 
 Follower = Callable[[Sequence[Arrival], Sequence[Receipt]], None]
 
@@ -43,6 +45,7 @@ class Datalogger(Service):
     zone: MeterZone
     """In whose time the meters' clocks run."""
     limits: limits.Limits
+    spool: ISpool
     line_interval: float = 1.0
     """Seconds that a line's readings may wait for company before they are committed."""
     followers: tuple[Follower, ...] = ()
@@ -51,32 +54,43 @@ class Datalogger(Service):
     readings: int = field(default=0, init=False)
     """Readings in the store."""
     commits: GroupCommit = field(init=False)
+    spooling: Spooling = field(init=False)
     _parser: TelegramParser = field(factory=TelegramParser, init=False)
     _rejected: Counter[Origin] = field(factory=Counter, init=False)
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
         self.commits = GroupCommit(self.store.readings, self.clock, self.limits, self._stored, self.line_interval)
+        self.spooling = Spooling(self.commits, self.spool, self.clock, self.limits)
 
     async def begin(self) -> None:
         """Find out how much was stored before."""
         self.readings = await self.store.readings.total()
 
+    def startService(self) -> None:
+        """Begin with what waits in the spool."""
+        super().startService()
+        self.spooling.startService()
+
     def stopService(self) -> Deferred[None]:
-        """Fires when everything taken is stored, or can't be."""
+        """Fires when everything taken is stored or spooled, or can't be."""
         super().stopService()
-        return self.commits.stopService()
+        return self.spooling.stopService()
+
+    def take(self, arrivals: Sequence[Arrival]) -> Deferred[None]:
+        """See ``IIntake``."""
+        return self.spooling.take(arrivals)
 
     def submit(self, arrivals: Sequence[Arrival]) -> Deferred[list[Receipt]]:
         """See ``IIntake``."""
-        return self.commits.submit(arrivals)
+        return self.spooling.submit(arrivals)
 
     def telegram_received(self, raw: RawTelegram, received_at: int, origin: Origin) -> None:
-        """Take a telegram from a line: it is stored soon, whatever its date.
+        """Take a telegram from a line: it is stored soon, or spooled, whatever its date.
 
         Raises: ``TelegramError`` when there is nothing in it to store.
         """
-        self.commits.take(arrival(self._parser.parse(raw), origin, received_at, self.zone))
+        self.spooling.hear(arrival(self._parser.parse(raw), origin, received_at, self.zone))
 
     def reject(self, origin: Origin, error: Exception) -> Deferred[None]:
         """See ``IIntake``."""

@@ -1,5 +1,7 @@
 """Responsible for what ``--device`` can name: a serial port or a TCP host, as a value and as an endpoint.
 
+What follows the device, such as ``,meter=Cellar``, is what its owner says about it.
+
 An endpoint's ``connect`` never raises: whatever is wrong comes by its Deferred, and ``explain`` says it in words.
 Twisted's ``SerialPort`` is no endpoint; made one, it can be tried again like any other connection.
 
@@ -10,7 +12,8 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -25,12 +28,16 @@ from twisted.internet.serialport import SerialPort
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from dsmr_tw.domain.meternames import meter_named, refusal
 from dsmr_tw.errors import SettingsError
+from dsmr_tw.stored import Meter
 
 CONNECT_TIMEOUT_S: Final = 10
 
 _TCP: Final = re.compile(r"tcp:(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})")
 _URL: Final = re.compile(r"(?:tcp:|[A-Za-z][A-Za-z0-9+.-]+://)")
+_MORE: Final = re.compile(r",(?=[A-Za-z_-]+=)")
+"""Where something is said about a device; other commas belong to its path, or to the name of its meter."""
 _FRAMES: Final = {
     9600: (serial.SEVENBITS, serial.PARITY_EVEN),
     115200: (serial.EIGHTBITS, serial.PARITY_NONE),
@@ -71,6 +78,49 @@ class TcpDevice:
 
 
 Device: TypeAlias = SerialDevice | TcpDevice
+
+
+@frozen
+class DeviceSetting:
+    """A value of ``--device``."""
+
+    device: Device
+
+    meter: str | None = None
+    """The id or the name of the meter that its owner tied it to; ``None``: the ids that meters print decide."""
+
+    def meter_id(self, meters: Sequence[Meter]) -> int | None:
+        """The id of the meter that it is tied to, if it is.
+
+        Raises: ``SettingsError`` when there is no such meter: nothing must be read into another one's account.
+        """
+        if self.meter is None:
+            return None
+        found = meter_named(meters, self.meter)
+        if found is None:
+            can_be = refusal(self.meter, 0) is None
+            make = f"make it with: dsmr meters add {shlex.quote(self.meter)}"
+            remedy = make if can_be else "`dsmr meters` lists those that there are"
+            raise SettingsError(f'--device: there is no meter "{self.meter}"; {remedy}')
+        return found.id
+
+
+def parse_setting(text: str) -> DeviceSetting:
+    """What a value of ``--device`` says: a device as ``parse_device`` takes it, and perhaps ``,meter=NAME``.
+
+    Raises: ``SettingsError`` when it can't be.
+    """
+    name, *more = _MORE.split(text)
+    device = parse_device(name)
+    said: dict[str, str] = {}
+    for one in more:
+        key, _, value = one.partition("=")
+        if key != "meter":
+            raise SettingsError(f"--device {name} takes ,meter=NAME after it, not ,{key}=.")
+        if key in said or not value or not value.isprintable():
+            raise SettingsError(f"--device {name} takes one meter, by its name or id: {name},meter=Cellar.")
+        said[key] = value
+    return DeviceSetting(device, said.get("meter"))
 
 
 def parse_device(text: str) -> Device:

@@ -47,12 +47,20 @@ class EditRefused(StoreError):
     """Epochs or accounts can't be joined or split as a person asked for; the text says why."""
 
 
+class MeterRefused(StoreError):
+    """A meter can't be opened or named as a person asked for; the text says why."""
+
+
 class StoreRefused(StoreError):
     """The store can't be opened as it is: its schema is newer than this program, or another server holds it."""
 
 
 class IntakeFull(StoreError):
     """More readings wait for a commit than may; the sender should try again later."""
+
+
+class SpoolFull(IntakeFull):
+    """The spool holds as much as it may while the store is away."""
 
 
 class SinkError(DsmrError):

@@ -2,12 +2,11 @@
 
 While one commit is under way, what arrives queues; the next commit takes all of it, at most ``READINGS_PER_COMMIT``.
 Arrivals that were submitted together stay together, in the commit and when a batch is halved.
+What need not be stored at once waits up to ``line_interval`` for company.
 
-==============================  =======================================================================
-somebody waits for the answer   commits at once; fails at once when the store is away
-from the line                   waits up to ``line_interval``; stays in the queue until the store is back
-==============================  =======================================================================
-
+Nothing is kept for later: when the store is away, all that wait are told so, in their order.
+A commit that takes longer than ``PATIENCE`` is an outage, too, but it may yet succeed; until it has ended no other is
+begun.
 A batch that fails over a value is halved and tried again, so that only the culprit fails.
 
 Tests: ``tests/test_groupcommit.py``, ``tests/test_groupcommit_trouble.py``
@@ -18,6 +17,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
 from attrs import define, field
 from twisted.application.service import Service
@@ -31,9 +31,8 @@ from dsmr_tw.domain.reading import SECOND, Arrival, Receipt
 from dsmr_tw.errors import IntakeFull, StoreUnavailable
 from dsmr_tw.interfaces import IReadings
 
-FIRST_RETRY = 1.0
-LAST_RETRY = 30.0
-"""Seconds between two tries of a line's readings while the store is away; doubling."""
+PATIENCE: Final = 3.0
+"""Seconds that a commit may take: a healthy disk needs some milliseconds."""
 
 CLOCK_SLACK = 1.0
 """A wait longer by so much than any that is set means that the server's clock was set back."""
@@ -52,10 +51,10 @@ class Group:
     """Arrivals that are stored together or not at all."""
 
     arrivals: Sequence[Arrival]
-    answer: Deferred[list[Receipt]] | None
-    """Who waits; ``None`` for a line, which does not."""
+    answer: Deferred[list[Receipt]]
     due: float
     """By the clock: when it may no longer wait for company."""
+    is_patient: bool
 
 
 @define(eq=False)
@@ -71,73 +70,68 @@ class GroupCommit(Service):
     """Seconds that a line's readings may wait for company."""
 
     waiting: int = field(default=0, init=False)
-    """Arrivals queued or under way."""
+    """Arrivals queued or under way, whose fate is not known."""
     last_commit_at: int | None = field(default=None, init=False)
     """When the last commit succeeded."""
     away_because: str | None = field(default=None, init=False)
     """Why the store took nothing when it was last tried; ``None`` when it did."""
-    lost: int = field(default=0, init=False)
-    """Arrivals of a line that came to nothing: refused by the store for their values, or by a full queue."""
 
     _queue: deque[Group] = field(factory=deque, init=False)
-    _asked: int = field(default=0, init=False)
-    """Queued groups that somebody waits for."""
-    _committing: Deferred[None] | None = field(default=None, init=False)
+    _urgent: int = field(default=0, init=False)
+    """Queued groups that do not wait for company."""
+    _committing: bool = field(default=False, init=False)
+    _settled: Deferred[None] | None = field(default=None, init=False)
+    """Fires when the groups under way know their fate, which may be before the commit ends."""
+    _under_way: list[Group] = field(factory=list, init=False)
     _alarm: IDelayedCall | None = field(default=None, init=False)
-    _retry_after: float = field(default=0.0, init=False)
-    _retry_at: float = field(default=0.0, init=False)
+    _patience: IDelayedCall | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
     _log = Logger()
 
-    def submit(self, arrivals: Sequence[Arrival]) -> Deferred[list[Receipt]]:
-        """Store all of the arrivals or none, at once; see ``IIntake.submit``."""
+    def submit(self, arrivals: Sequence[Arrival], is_patient: bool = False) -> Deferred[list[Receipt]]:
+        """Store all of the arrivals or none: at once, or with those of the next ``line_interval``.
+
+        Fires with: a receipt for each; fails as ``IIntake.submit`` does.
+        """
+        if self._is_stuck:
+            return fail(_stuck())
         if self.waiting + len(arrivals) > limits.READINGS_WAITING:
             self.limits.hit("readings_waiting")
             return fail(IntakeFull(f"{self.waiting} readings wait for a commit already"))
         answer: Deferred[list[Receipt]] = Deferred()
-        self._put(Group(arrivals, answer, self.clock.seconds()))
+        due = self.clock.seconds() + (self.line_interval if is_patient else 0)
+        self._queue.append(Group(arrivals, answer, due, is_patient))
+        self._urgent += not is_patient
+        self.waiting += len(arrivals)
+        self._next()
         return answer
 
-    def take(self, arrival: Arrival) -> None:
-        """Store an arrival of a line, soon; it stays in the queue while the store is away."""
-        if self.waiting >= limits.READINGS_WAITING:
-            self.limits.hit("readings_waiting")
-            self.lost += 1
-            return
-        self._put(Group((arrival,), None, self.clock.seconds() + self.line_interval))
-
     def stopService(self) -> Deferred[None]:
-        """Commit what still waits; a store that is away is tried once more."""
+        """Commit what still waits; a commit that is stuck is left to itself."""
         super().stopService()
         self._stopping = True
         return Deferred.fromCoroutine(self._drain())
 
-    async def _drain(self) -> None:
-        while self._queue or self._committing is not None:
-            if self._committing is None:
-                self._commit_now()
-            if self._committing is not None:
-                await self._committing
-            if self.away_because is not None:
-                break
-        self._silence()
-        if self.waiting:
-            self._log.critical("{waiting} readings could not be stored before the stop", waiting=self.waiting)
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether a commit is under way that has outlasted everybody's patience."""
+        return self._committing and self._settled is None
 
-    def _put(self, group: Group) -> None:
-        self._queue.append(group)
-        self._asked += group.answer is not None
-        self.waiting += len(group.arrivals)
-        self._next()
+    async def _drain(self) -> None:
+        while self._queue or self._settled is not None:
+            if self._settled is None:
+                self._commit_now()
+            if self._settled is not None:
+                await self._settled
+        self._silence()
 
     def _next(self) -> None:
         """Commit now, or set the alarm for when something is due."""
-        if self._committing is not None or not self._queue:
+        if self._committing or not self._queue:
             return
         now = self.clock.seconds()
-        due = now if self._asked else max(self._retry_at, self._queue[0].due if self.waiting < FULL else now)
-        longest = max(self.line_interval, self._retry_after) + CLOCK_SLACK
-        if not now < due <= now + longest:
+        due = now if self._urgent or self.waiting >= FULL else self._queue[0].due
+        if not now < due <= now + self.line_interval + CLOCK_SLACK:
             self._commit_now()
         elif self._alarm is None:
             self._alarm = self.clock.callLater(due - now, self._wake)
@@ -154,17 +148,18 @@ class GroupCommit(Service):
     def _commit_now(self) -> None:
         self._silence()
         # Set before the commit begins: a store that answers at once ends it before this function does.
-        done: Deferred[None] = Deferred()
-        self._committing = done
+        self._committing, self._settled = True, Deferred()
         committing = Deferred.fromCoroutine(self._commit(self._batch()))
         committing.addErrback(lambda failure: self._log.failure("a commit failed", failure))
-        committing.addCallback(self._done, done)
+        committing.addCallback(self._done)
 
-    def _done(self, ignored: object, done: Deferred[None]) -> None:
-        self._committing = None
+    def _done(self, ignored: object) -> None:
+        self._committing = False
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled.callback(None)
         if not self._stopping:
             self._next()
-        done.callback(None)
 
     def _batch(self) -> list[Group]:
         """The oldest groups, as many as one commit takes."""
@@ -173,75 +168,98 @@ class GroupCommit(Service):
         while self._queue and (not batch or arrivals + len(self._queue[0].arrivals) <= limits.READINGS_PER_COMMIT):
             group = self._queue.popleft()
             arrivals += len(group.arrivals)
-            self._asked -= group.answer is not None
+            self._urgent -= not group.is_patient
             batch.append(group)
         return batch
 
     async def _commit(self, batch: list[Group]) -> None:
         """Store a batch; halve it while one of its values is at fault."""
         parts = deque([batch])
-        while parts:
+        self._under_way = list(batch)
+        while parts and not self._is_stuck:
             part = parts.popleft()
             now = int(self.clock.seconds() * SECOND)
+            self._patience = self.clock.callLater(PATIENCE, self._lose_patience)
             try:
                 receipts = await self.readings.add([group.arrivals for group in part], now)
             except StoreUnavailable as error:
-                self._put_back([*part, *(group for rest in parts for group in rest)], error)
+                self._calm()
+                self._go_away(error)
                 return
             except Exception:
+                self._calm()
                 self._is_back()
-                if len(part) == 1:
-                    self._refuse(part[0], Failure())
-                else:
+                if len(part) > 1:
                     half = len(part) // 2
                     parts.extendleft((part[half:], part[:half]))
+                elif not self._is_stuck:
+                    self._refuse(part[0], Failure())
             else:
+                self._calm()
                 self._stored(part, receipts, now)
+
+    def _calm(self) -> None:
+        """The store has answered."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        settled, self._settled = self._settled, None
+        self._go_away(_stuck())
+        assert settled is not None, "it is lost once a commit"
+        settled.callback(None)
 
     def _stored(self, batch: list[Group], receipts: list[list[Receipt]], now: int) -> None:
         self.last_commit_at = now
         self._is_back()
         for group, group_receipts in zip(batch, receipts, strict=True):
-            self.waiting -= len(group.arrivals)
             try:
                 self.on_stored(group.arrivals, group_receipts)
             except Exception:
                 self._log.failure("what follows a commit failed; the readings are stored")
-        told = [(g.answer, r) for g, r in zip(batch, receipts, strict=True) if g.answer is not None]
-        self._answer([partial(answer.callback, group_receipts) for answer, group_receipts in told])
+        # Whoever lost patience has been told already.
+        if not self._is_stuck:
+            self._forget(batch)
+            self._tell([partial(g.answer.callback, r) for g, r in zip(batch, receipts, strict=True)])
+
+    def _forget(self, groups: Sequence[Group]) -> None:
+        """These know their fate."""
+        self.waiting -= sum(len(group.arrivals) for group in groups)
+        # Parts of a batch are taken in their order.
+        del self._under_way[: len(groups)]
 
     def _is_back(self) -> None:
         """The store has answered, be it that it does not take a value."""
-        self._retry_after = self._retry_at = 0.0
         if self.away_because is not None:
             self.away_because = None
             self._log.info("the store takes readings again")
 
-    def _answer(self, answers: Sequence[Callable[[], None]]) -> None:
+    def _tell(self, answers: Sequence[Callable[[], None]]) -> None:
         """Tell who waits, some in this turn of the reactor and the rest in the next ones."""
         if len(answers) > ANSWERS_PER_TURN:
-            self.clock.callLater(0, self._answer, answers[ANSWERS_PER_TURN:])
+            self.clock.callLater(0, self._tell, answers[ANSWERS_PER_TURN:])
         for answer in answers[:ANSWERS_PER_TURN]:
             answer()
 
-    def _put_back(self, batch: list[Group], error: StoreUnavailable) -> None:
-        """The store is away: tell all who wait, keep the line's readings, in order, for another try."""
+    def _go_away(self, error: StoreUnavailable) -> None:
+        """The store is away: tell all who wait."""
         if self.away_because is None:
             self._log.error("the store takes no readings: {error}", error=str(error))
         self.away_because = str(error)
-        self._retry_after = min(LAST_RETRY, self._retry_after * 2 or FIRST_RETRY)
-        self._retry_at = self.clock.seconds() + self._retry_after
-        told = [group.answer for group in (*batch, *self._queue) if group.answer is not None]
-        self._queue = deque(group for group in (*batch, *self._queue) if group.answer is None)
-        self._asked = 0
-        self.waiting = sum(len(group.arrivals) for group in self._queue)
-        self._answer([partial(answer.errback, error) for answer in told])
+        told = [group.answer for group in (*self._under_way, *self._queue)]
+        self._queue.clear()
+        self._under_way = []
+        self._urgent = self.waiting = 0
+        self._silence()
+        self._tell([partial(answer.errback, error) for answer in told])
 
     def _refuse(self, group: Group, failure: Failure) -> None:
         """The store refuses these very values."""
-        self.waiting -= len(group.arrivals)
-        if group.answer is not None:
-            group.answer.errback(failure)
-        else:
-            self.lost += len(group.arrivals)
-            self._log.failure("a telegram could not be stored", failure)
+        self._forget([group])
+        group.answer.errback(failure)
+
+
+def _stuck() -> StoreUnavailable:
+    return StoreUnavailable(f"a commit takes longer than {PATIENCE:g} s")

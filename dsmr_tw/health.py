@@ -18,11 +18,11 @@ from zope.interface import implementer
 from dsmr_tw import __version__
 from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND
-from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.interfaces import IHealth, ISource, IWeather
 from dsmr_tw.limits import Limits
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
+from dsmr_tw.spooling import Spooling
 
 
 @implementer(IHealth)
@@ -33,7 +33,7 @@ class Health:
     clock: IReactorTime
     started_at: int
     store_kind: str
-    commits: GroupCommit
+    spooling: Spooling
     readings: Callable[[], int]
     """How many readings are stored."""
     limits: Limits
@@ -42,20 +42,20 @@ class Health:
     retention: RetentionService
     weather: IWeather | None = None
     """Where temperatures are fetched from, if they are; without them nothing is wrong."""
+    left_spools: Callable[[], Sequence[str]] = tuple
+    """Directories of other servers' spools that nobody drains."""
 
     def report(self) -> dict[str, object]:
         """See ``IHealth``."""
         sources = [source.health for source in self.sources]
         problems = [problem for source in sources if (problem := source.problem())]
-        away = self.commits.away_because
-        if away is not None:
-            problems.append(f"the store takes no readings: {away}")
-        if self.commits.lost:
-            problems.append(f"{self.commits.lost} readings of a line could not be stored since the start")
+        commits, spooling = self.spooling.commits, self.spooling
+        away, trouble = commits.away_because, spooling.trouble
+        problems += self._of_the_store(away, trouble)
         services = (self.rollup, self.retention)
         problems += [f"{each.what} failed: {each.last_error}" for each in services if each.last_error is not None]
         return {
-            "status": "failing" if away is not None else "degraded" if problems else "ok",
+            "status": "failing" if trouble is not None else "degraded" if problems else "ok",
             "problems": problems,
             "version": __version__,
             "started_at": _text(self.started_at),
@@ -76,17 +76,46 @@ class Health:
             "store": {
                 "kind": self.store_kind,
                 "available": away is None,
-                "waiting": self.commits.waiting,
-                "last_commit_at": _text(self.commits.last_commit_at),
+                "waiting": commits.waiting,
+                "last_commit_at": _text(commits.last_commit_at),
                 "readings": self.readings(),
-                "lost": self.commits.lost,
+                "lost": spooling.lost,
                 "bytes": self.retention.size and self.retention.size.total,
                 "free_bytes": self.retention.size and self.retention.size.free,
                 "thinned_out": self.retention.dropped,
             },
+            "spool": self._spool(),
             "ledger": self._ledger(),
             **self._weather(),
             "limits": dict(self.limits.hits),
+        }
+
+    def _of_the_store(self, away: str | None, trouble: str | None) -> list[str]:
+        """What is wrong between the lines and the store."""
+        problems, spool = [], self.spooling.spool
+        if away is not None:
+            kept = "telegrams are kept in the spool until it does" if trouble is None else "nor does the spool"
+            problems.append(f"the store takes no readings: {away}; {kept}")
+        if trouble is not None:
+            problems.append(f"the spool takes no telegrams: {trouble}")
+        if self.spooling.lost:
+            problems.append(f"{self.spooling.lost} readings of a line could not be stored since the start")
+        if spool.refused:
+            problems.append(f"the store refused {spool.refused} telegrams of the spool: they are in its file 'refused'")
+        if spool.damaged:
+            problems.append(
+                f"{spool.damaged} files of the spool can't be read to their end: they are kept as '.damaged'"
+            )
+        return problems + [f"telegrams of another server wait: dsmr spool drain {path}" for path in self.left_spools()]
+
+    def _spool(self) -> dict[str, object]:
+        spool = self.spooling.spool
+        return {
+            "records": spool.records,
+            "bytes": spool.held_bytes,
+            "oldest_at": _text(self.spooling.draining.oldest_at),
+            "refused": spool.refused,
+            "damaged": spool.damaged,
         }
 
     def _ledger(self) -> dict[str, object]:

@@ -8,6 +8,7 @@ The values that they take and give are in ``dsmr_tw.stored``, where those of ``d
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -38,6 +39,8 @@ from dsmr_tw.stored import (
     TemperaturePage,
     Thinned,
 )
+
+T = TypeVar("T")
 
 
 class IReadings(Interface):
@@ -86,6 +89,21 @@ class IMeters(Interface):
 
     def all() -> Deferred[list[Meter]]:
         """All meters, the first one first; there is always one."""
+
+    def directory() -> Deferred[list[Meter]]:
+        """The same, with number, name and zone only: that costs next to nothing."""
+
+    def add(name: str, zone: str) -> Deferred[Meter]:
+        """Open an account for another meter; whatever is tied to it fills it from then on.
+
+        Fires with: the meter. Fails with ``MeterRefused`` when there is no such zone, or the name can't be.
+        """
+
+    def rename(meter_id: int, name: str) -> Deferred[Meter]:
+        """Call a meter something else; all that is known of it stays.
+
+        Fires with: the meter. Fails with ``MeterRefused`` when it is not there, or the name can't be.
+        """
 
     def statistics(meter_id: int) -> Deferred[StoredStatistics]:
         """What the meter last said about itself."""
@@ -146,8 +164,12 @@ class IKeys(Interface):
     def all() -> Deferred[list[ApiKey]]:
         """All keys that are valid now, those added beside the server included."""
 
-    def add(name: str, scope: str, digest: bytes, hint: str, now: int) -> Deferred[ApiKey]:
-        """Store a key; fires with its record. Fails with ``StoreError`` when the digest is stored already."""
+    def add(name: str, scope: str, digest: bytes, hint: str, now: int, meter_id: int | None = None) -> Deferred[ApiKey]:
+        """Store a key, for one meter or for any.
+
+        Fires with: its record. Fails with ``StoreError`` when the digest is stored already, with ``MeterRefused`` when
+        the meter is not there.
+        """
 
     def remove(key_id: int) -> Deferred[bool]:
         """Make a key invalid; fires with whether there was one."""
@@ -201,7 +223,7 @@ class ITemperatures(Interface):
     def add(temperatures: Sequence[Temperature]) -> Deferred[int]:
         """Store all of them in one transaction, or none; of two for one instant the later one stays.
 
-        Fires with: how many of them said something new.
+        Fires with: how many instants have another value now.
         """
 
     def page(
@@ -288,6 +310,13 @@ class IStore(Interface):
     ledger = Attribute("an ILedger")
     retention = Attribute("an IRetention")
 
+    def watch(stored: Callable[[Collection[int] | None], object], keys: Callable[[], object]) -> None:
+        """Call ``stored`` when other programs have stored readings, ``keys`` when they have changed keys.
+
+        To be asked for before the store is opened; neither may fail. ``stored`` is called with the meters, or with
+        ``None``: it may be any. A store that only one server can use calls neither.
+        """
+
     def open() -> Deferred[None]:
         """Open the database, bring its schema up to date, refuse a newer one with ``StoreRefused``."""
 
@@ -295,15 +324,53 @@ class IStore(Interface):
         """Finish what is under way and close."""
 
 
+class ISpool(Interface):
+    """Records on disk that wait for the store, in the order in which they came.
+
+    Its methods fail with ``StoreUnavailable`` when the disk does not do what is asked; nothing is changed then.
+    """
+
+    records = Attribute("how many records wait")
+    held_bytes = Attribute("how many bytes of the disk they take")
+    refused = Attribute("how many records were put aside with ``refuse``, ever")
+    damaged = Attribute("how many files are there that could not be read to their end")
+
+    def append(records: Sequence[bytes]) -> Deferred[None]:
+        """Put records behind all others; fires when they are on disk.
+
+        Fails with ``SpoolFull`` when there is no room for all of them.
+        """
+
+    def read(most: int, understood: Callable[[bytes], T]) -> Deferred[list[T]]:
+        """The next records, each once; fires with what ``understood``, called in any thread, makes of them.
+
+        Fires with: nothing when all were read.
+        """
+
+    def forget(records: int) -> Deferred[None]:
+        """The oldest so many of those that were read are stored, or put aside."""
+
+    def refuse(text: str, reason: str) -> Deferred[None]:
+        """Keep for a person what the store does not take, as text; fires when it is on disk."""
+
+
 class IIntake(Interface):
-    """Readings in; receipts out when stored."""
+    """Telegrams and readings in; an answer when they are safe."""
+
+    def take(arrivals: Sequence[Arrival]) -> Deferred[None]:
+        """Store all of the telegrams or none; while the store is away they are kept for it, in order.
+
+        Fires: once durable, whether in the store or on the way to it.
+        Raises: ``IntakeFull`` when too much waits; ``StoreUnavailable`` when they can't be kept either; anything else
+        when one of the telegrams is at fault.
+        """
 
     def submit(arrivals: Sequence[Arrival]) -> Deferred[list[Receipt]]:
         """Store all of the arrivals or none, as soon as possible.
 
-        Fires with: a receipt for each, once durable.
-        Raises: ``IntakeFull`` at once when too much waits; ``StoreUnavailable`` when the store takes nothing now;
-        anything else when one of the arrivals is at fault.
+        Fires with: a receipt for each, once durable in the store.
+        Raises: ``IntakeFull`` at once when too much waits; ``StoreUnavailable`` when the store takes nothing now, or
+        telegrams of the same origin wait for it; anything else when one of the arrivals is at fault.
         """
 
     def reject(origin: Origin, error: Exception) -> Deferred[None]:
@@ -326,7 +393,7 @@ class IWeather(Interface):
 class ILive(Interface):
     """The newest values, from memory."""
 
-    def latest(meter_id: int) -> Live | None:
+    def latest(meter_id: int) -> Deferred[Live | None]:
         """The newest values of a meter; ``None`` before the first."""
 
 

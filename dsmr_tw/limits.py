@@ -19,6 +19,7 @@ CONNECTIONS_PER_ADDRESS: Final = 64
 READINGS_WAITING: Final = 10_000
 READINGS_PER_COMMIT: Final = 200
 TELEGRAMS_PER_BODY: Final = 100
+SPOOL_BYTES: Final = 256 * 1024 * 1024
 UNKNOWN_LINES: Final = 64
 PAGE_ROWS: Final = 10_000
 EXPORTS: Final = 4
@@ -31,6 +32,7 @@ NAMES: Final = (
     "connections",
     "connections_per_address",
     "readings_waiting",
+    "spool_bytes",
     "unknown_lines",
     "page_rows",
     "exports",

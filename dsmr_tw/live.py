@@ -1,5 +1,7 @@
 """Responsible for the newest values of each meter, in memory: never behind what is stored.
 
+What was stored before the start, or by another program, is read when somebody asks.
+
 Tests: ``tests/test_live.py``
 """
 
@@ -8,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from attrs import define, evolve, field
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from dsmr_tw.domain.reading import GAS, Arrival, DeviceReading, Receipt, StoredReading, counts
+from dsmr_tw.domain.reading import DAY, GAS, SECOND, Arrival, DeviceReading, Receipt, StoredReading, counts
 from dsmr_tw.interfaces import ILive, IReadings
 from dsmr_tw.stored import Live
 
@@ -20,17 +24,35 @@ from dsmr_tw.stored import Live
 class LiveValues:
     """The reading with the youngest instant that counts, and the gas value that came last."""
 
-    _by_meter: dict[int, Live] = field(factory=dict)
+    readings: IReadings
+    clock: IReactorTime
+    _by_meter: dict[int, Live] = field(factory=dict, init=False)
+    _current: set[int] = field(factory=set, init=False)
+    """The meters of which memory is not behind what is stored."""
 
-    async def load(self, readings: IReadings, meter_ids: Iterable[int], until: int) -> None:
-        """Begin with what is stored."""
-        for meter_id in meter_ids:
-            live = await readings.live(meter_id, until)
-            if live is not None:
-                self._by_meter[meter_id] = _with_values(live, self._by_meter.get(meter_id))
-
-    def latest(self, meter_id: int) -> Live | None:
+    def latest(self, meter_id: int) -> Deferred[Live | None]:
         """See ``ILive``."""
+        if meter_id in self._current:
+            return succeed(self._by_meter.get(meter_id))
+        return Deferred.fromCoroutine(self._catch_up(meter_id))
+
+    def outdated(self, meter_ids: Iterable[int] | None) -> None:
+        """Others have stored readings of these meters, or of any."""
+        if meter_ids is None:
+            self._current.clear()
+        else:
+            self._current.difference_update(meter_ids)
+
+    async def _catch_up(self, meter_id: int) -> Live | None:
+        # Noted before it is read: what others store meanwhile makes it outdated again.
+        self._current.add(meter_id)
+        try:
+            live = await self.readings.live(meter_id, int(self.clock.seconds() * SECOND) + DAY)
+        except BaseException:
+            self._current.discard(meter_id)
+            raise
+        if live is not None:
+            self._by_meter[meter_id] = _with_values(live, self._by_meter.get(meter_id))
         return self._by_meter.get(meter_id)
 
     def offer(self, arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:

@@ -15,11 +15,11 @@ from twisted.python.failure import Failure
 
 from dsmr_tw.api.auth import KeyRing
 from dsmr_tw.datalogger import Datalogger
-from dsmr_tw.domain.reading import DAY, SECOND
+from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.interfaces import IStore
 from dsmr_tw.keys import owner_key
-from dsmr_tw.live import LiveValues
+from dsmr_tw.spool import Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.threads import Threads
 
@@ -34,11 +34,12 @@ class Opening(Service):
     state: StateDir
     clock: IReactorTime
     datalogger: Datalogger
-    live: LiveValues
     keys: KeyRing
     max_power_w: int
     writer: Threads
     readers: Threads
+    spool: Spool
+    spooler: Threads
     opened: Deferred[None] | None = field(default=None, init=False)
     """Fires when the store was opened."""
     _log = Logger()
@@ -61,6 +62,8 @@ class Opening(Service):
         self.readers.stop()
         await self.store.close()
         self.writer.stop()
+        self.spool.close()
+        self.spooler.stop()
         self.state.release()
 
     async def _open(self) -> None:
@@ -82,8 +85,6 @@ class Opening(Service):
         await self.store.ledger.configure(self.max_power_w)
         await owner_key(self.store.keys, self.state, now)
         await self.keys.refresh()
-        meters = await self.store.meters.all()
-        await self.live.load(self.store.readings, [meter.id for meter in meters], now + DAY)
         await self.datalogger.begin()
         self._log.info(
             "{readings} readings in the {kind} store of {directory}",

@@ -84,13 +84,7 @@ class StateDir:
 
     def write_key(self, key: str) -> None:
         """Keep the owner's key in a file that only the owner reads."""
-        unfinished = self.key_file.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(key + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self.key_file)
+        replace_file(self.key_file, key + "\n")
 
     def read_key(self) -> str | None:
         """The owner's key, if its file is there."""
@@ -104,3 +98,14 @@ class StateDir:
         key = self.read_key()
         if key is not None and is_gone(key):
             self.key_file.unlink()
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put a file that only its owner reads in the place of the one there may be: whole, or not at all."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)

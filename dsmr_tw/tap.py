@@ -9,7 +9,7 @@ Tests: ``tests/test_tap.py``, ``tests/live/test_first_light.py``
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -22,19 +22,22 @@ from twisted.python import usage
 
 from dsmr_tw import __version__
 from dsmr_tw.api.auth import REFRESH_SECONDS, KeyRing
+from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.settings import ApiSettings, Proxies
 from dsmr_tw.config import OPTIONS, PROMISED_SECONDS, Settings, settings_from
 from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.demo import DemoMeter
 from dsmr_tw.demopast import DemoPast
-from dsmr_tw.device import parse_device
+from dsmr_tw.device import parse_setting
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import CrcPolicy
-from dsmr_tw.errors import DsmrError, SettingsError
+from dsmr_tw.errors import DsmrError, SettingsError, StoreUnavailable
 from dsmr_tw.health import Health
 from dsmr_tw.inorder import InOrder
 from dsmr_tw.interfaces import IStore
+from dsmr_tw.known import FILE, Known
+from dsmr_tw.leftspools import LOOK_SECONDS, LeftSpools
 from dsmr_tw.limits import Limits
 from dsmr_tw.listening import listening
 from dsmr_tw.live import LiveValues
@@ -44,9 +47,11 @@ from dsmr_tw.progress import Progress
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
 from dsmr_tw.source import TelegramSource, device_source
+from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
-from dsmr_tw.store.connect import result_of, sqlite_store
-from dsmr_tw.store.threads import Threads
+from dsmr_tw.store.connect import served_postgres_store, sqlite_store, store_at
+from dsmr_tw.store.threads import Threads, result_of
+from dsmr_tw.stored import Meter
 from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
 
@@ -153,13 +158,19 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
             seconds=f"{settings.commit_interval:g}",
             promised=f"{PROMISED_SECONDS:g}",
         )
-    zone, limits, live = MeterZone(settings.zone), Limits(), LiveValues()
+    zone, limits = MeterZone(settings.zone), Limits()
     state = StateDir(settings.state_dir)
+    known = Known(state.path / FILE)
     writer, readers = Threads(reactor, 1, "store-writer"), Threads(reactor, READERS, "store-reader")
-    _prepare(settings, state)
-    store = sqlite_store(settings.database_path, settings.zone, writer, readers)
-    datalogger = Datalogger(store, clock, zone, limits, settings.commit_interval, (live.offer,))
-    sources = _sources(settings, reactor, clock, datalogger)
+    _prepare(settings, state, known)
+    store = _store(settings, reactor, clock, writer, readers)
+    live = LiveValues(store.readings, clock)
+    spooler = Threads(reactor, 1, "spool")
+    spool = Spool(state.path / SPOOL, spooler)
+    spool.open()
+    left = LeftSpools(state.path, spooler)
+    datalogger = Datalogger(store, clock, zone, limits, spool, settings.commit_interval, (live.offer,))
+    sources = _sources(settings, reactor, clock, datalogger, known.meters)
     started_at = int(clock.seconds()) * SECOND
     rollup = RollupService(clock, store.ledger)
     retention = RetentionService(clock, store.retention, store.meters, settings.keep_days, datalogger.begin)
@@ -168,53 +179,79 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         clock,
         started_at,
         store.kind,
-        datalogger.commits,
+        datalogger.spooling,
         lambda: datalogger.readings,
         limits,
         sources,
         rollup,
         retention,
         next(iter(weather), None),
+        left.found,
     )
-    keys = KeyRing(store.keys, clock)
-    web = Web(_api_settings(settings, zone), store, datalogger, live, health, keys, limits, clock)
+    keys = KeyRing(store.keys, clock, known.keep_keys)
+    keys.begin_with(known.keys)
+    store.watch(live.outdated, keys.refresh)
+    api = _api_settings(settings, zone)
+    meters = MeterBook(store.meters, clock, api.local_timestamps, known.keep_meters, known.meters)
+    web = Web(api, store, datalogger, live, health, keys, limits, clock, meters)
     site = web.site(reactor, settings.max_connections)
 
     service = Server()
     for part in (
-        Opening(store, state, clock, datalogger, live, keys, settings.max_power_w, writer, readers),
+        Opening(store, state, clock, datalogger, keys, settings.max_power_w, writer, readers, spool, spooler),
         rollup,
         retention,
         datalogger,
         *_fed(settings, clock, datalogger, store, sources),
         *weather,
         _every(REFRESH_SECONDS, keys.refresh, clock),
+        _every(LOOK_SECONDS, left.look, clock),
         *(listening(reactor, description, site) for description in settings.http),
     ):
         part.setServiceParent(service)
     return Parts(service, store, datalogger, live, web)
 
 
-def _prepare(settings: Settings, state: StateDir) -> None:
-    """Take the state directory and bring the database up to date, while a failure is still one sentence."""
-    path = settings.database_path
+def _store(settings: Settings, reactor: Any, clock: IReactorTime, writer: Threads, readers: Threads) -> IStore:
+    """The store of the service."""
+    if settings.database_url is None:
+        return sqlite_store(settings.database_path, settings.zone, writer, readers)
+    return served_postgres_store(settings.database_url, settings.zone, reactor, clock, writer, readers)
+
+
+def _prepare(settings: Settings, state: StateDir, known: Known) -> None:
+    """Take the state directory and bring the database up to date, while a failure is still one sentence.
+
+    A database on a server may be away; what is known of its keys and meters is from the last time, then.
+    """
     state.prepare()
     state.lock()
-    if path.parent.resolve() != state.path.resolve():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(f"--database: {path.parent} can't be made: {error.strerror}.") from error
-        state.lock(path.with_name(f"{path.name}.lock"))
+    known.load()
+    if settings.database_url is None:
+        path = settings.database_path
+        if path.parent.resolve() != state.path.resolve():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SettingsError(f"--database: {path.parent} can't be made: {error.strerror}.") from error
+            state.lock(path.with_name(f"{path.name}.lock"))
     # Its connection must not live through the fork of a daemon.
-    store = sqlite_store(path, settings.zone, maybeDeferred, maybeDeferred)
+    store = store_at(settings.database_url, settings.database_path, settings.zone, maybeDeferred, maybeDeferred)
     try:
         result_of(store.open())
+        known.keep_meters(result_of(store.meters.directory()))
+        known.keep_keys(result_of(store.keys.all()))
+    except StoreUnavailable as error:
+        if settings.database_url is None:
+            raise
+        _log.warn("the database is away, telegrams are kept in the spool: {error}", error=str(error))
     finally:
         result_of(store.close())
 
 
-def _sources(settings: Settings, reactor: Any, clock: IReactorTime, datalogger: Datalogger) -> list[TelegramSource]:
+def _sources(
+    settings: Settings, reactor: Any, clock: IReactorTime, datalogger: Datalogger, meters: Sequence[Meter]
+) -> list[TelegramSource]:
     """What is read: the devices, or the demo."""
     crc = CrcPolicy(settings.crc)
     if settings.demo:
@@ -229,14 +266,15 @@ def _sources(settings: Settings, reactor: Any, clock: IReactorTime, datalogger: 
         ]
     return [
         device_source(
-            parse_device(device),
+            setting.device,
             reactor,
             datalogger.telegram_received,
             datalogger.reject,
             crc=crc,
             baud=settings.baud,
+            meter_id=setting.meter_id(meters),
         )
-        for device in settings.device
+        for setting in map(parse_setting, settings.device)
     ]
 
 

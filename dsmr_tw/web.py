@@ -65,6 +65,7 @@ class Web:
     keys: KeyRing
     limits: Limits
     clock: IReactorTime
+    meters: MeterBook
 
     app = Klein()
     app.url_map.merge_slashes = False
@@ -72,7 +73,7 @@ class Web:
 
     def resource(self) -> Resource:
         """The root of the site."""
-        meters = MeterBook(self.store.meters, self.clock, self.settings.local_timestamps)
+        meters = self.meters
         pages = PageMaker(self.clock, self.limits, self.settings.proxies)
         gate = Gate(self.keys, self.settings)
         v1 = ApiV1(self.intake, self.keys, meters, self.clock, self.settings)

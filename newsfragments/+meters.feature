@@ -1,1 +1,2 @@
 `dsmr meters` lists meters, their equipment, epochs and the readings that are not counted; `dsmr meters join`, `split`, `join-epoch` and `split-epoch` correct what was decided about them. `dsmr rebuild` computes hours and days anew. All of them work beside a running server, and Ctrl-C loses nothing.
+`dsmr meters add` opens an account for another meter, and `dsmr meters rename` gives one a name of your own. `--device PATH,meter=NAME` ties a cable to a meter, and `dsmr apikey create --meter NAME` a key, for meters that print no id.

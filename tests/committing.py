@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.domain.reading import SECOND, Arrival, Receipt
@@ -59,6 +60,7 @@ class GroupCommitCase(SynchronousTestCase):
         self.readings = HeldReadings()
         self.limits = Limits()
         self.followed = Followed()
+        self.refused: list[Failure] = []
         self.queue = GroupCommit(self.readings, self.clock, self.limits, self.followed)
         self.queue.startService()
 
@@ -67,9 +69,9 @@ class GroupCommitCase(SynchronousTestCase):
         return self.queue.submit(arrivals(*values))
 
     def take(self, *values: int) -> None:
-        """Let telegrams come from a line."""
+        """Let telegrams come from a line; what becomes of those that are not stored is in ``refused``."""
         for arrival in arrivals(*values):
-            self.queue.take(arrival)
+            self.queue.submit([arrival], is_patient=True).addErrback(self.refused.append)
 
     def committed(self) -> list[list[list[int]]]:
         """The numbers in each commit that was begun, group by group."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.reading import SECOND
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 from tests.arrivals import GAS_METER, QUARTER, gas, heard
 from tests.serving import Served
 

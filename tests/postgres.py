@@ -96,6 +96,8 @@ class Server:
     port: int
     fsync: bool
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _thawing: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    """Who thaws it when this process is killed meanwhile."""
     _numbers: count[int] = field(factory=lambda: count(1), init=False)
 
     @classmethod
@@ -159,21 +161,29 @@ class Server:
 
     def stop(self, mode: str = "fast") -> None:
         """End it: ``fast`` breaks off all transactions and writes all to disk, ``immediate`` is like a crash."""
-        process, self.process = self.process, None
-        if process is not None:
-            _signal(process.pid, signal.SIGCONT)
+        if self.process is not None:
+            self.thaw()
+            process, self.process = self.process, None
             process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode])
             process.wait(PATIENCE_S)
 
     def freeze(self) -> None:
         """Let it answer nothing any more, though all its connections stay."""
         assert self.process is not None
-        _signal(self.process.pid, signal.SIGSTOP)
+        frozen = [str(pid) for pid in _signal(self.process.pid, signal.SIGSTOP)]
+        # What is stopped hears of its parent's death only when it goes on.
+        words = ["sh", "-c", 'read -r _; kill -CONT "$@"', "thaw", *frozen]
+        self._thawing = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
 
     def thaw(self) -> None:
         """Let it go on after ``freeze``."""
         assert self.process is not None
         _signal(self.process.pid, signal.SIGCONT)
+        if self._thawing is not None:
+            self._thawing.communicate()
+            self._thawing = None
 
     def dispose(self) -> None:
         """End it for good, and leave nothing on the disk."""
@@ -234,16 +244,17 @@ def _die_with_parent() -> None:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
-def _signal(postmaster: int, number: signal.Signals) -> None:
-    """Signal a server's first process, then those that it has started; each of them leads a group of its own."""
+def _signal(postmaster: int, number: signal.Signals) -> list[int]:
+    """Signal a server's first process, then those that it has started; which they are."""
     os.kill(postmaster, number)
+    signalled = [postmaster]
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             after_name = stat.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if after_name[1] == str(postmaster):
-            try:
+            if after_name[1] == str(postmaster):
                 os.kill(int(stat.parent.name), number)
-            except ProcessLookupError:
-                continue
+                signalled.append(int(stat.parent.name))
+        except (FileNotFoundError, ProcessLookupError):
+            # It has just ended.
+            continue
+    return signalled

@@ -26,6 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from dsmr_tw.api.auth import KeyRing
+from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.settings import ApiSettings
 from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.domain.reading import SECOND, Arrival, Origin, Receipt
@@ -33,6 +34,7 @@ from dsmr_tw.httpserver import BoundedChannel, BoundedSite
 from dsmr_tw.interfaces import IHealth, IIntake
 from dsmr_tw.limits import Limits
 from dsmr_tw.live import LiveValues
+from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.store.sqlite import SqliteStore
 from dsmr_tw.stored import ApiKey
@@ -118,6 +120,14 @@ class Work:
         """Somebody does not want to wait any more."""
         self.cancelled += 1
 
+    def forget(self, is_done: bool) -> None:
+        """Nobody will ever know of what waits, be it done or not."""
+        self.held = False
+        while self._waiting:
+            _, function = self._waiting.pop(0)
+            if is_done:
+                function()
+
     def release(self) -> None:
         """Do what waits, and from now on everything at once."""
         self.held = False
@@ -134,6 +144,12 @@ class WatchedIntake:
     intake: IIntake
     cancelled: int = 0
 
+    def take(self, arrivals: Sequence[Arrival]) -> Deferred[None]:
+        """See ``IIntake``."""
+        answer: Deferred[None] = Deferred(self.count_cancelled)
+        self.intake.take(arrivals).chainDeferred(answer)
+        return answer
+
     def submit(self, arrivals: Sequence[Arrival]) -> Deferred[list[Receipt]]:
         """See ``IIntake``."""
         answer: Deferred[list[Receipt]] = Deferred(self.count_cancelled)
@@ -144,7 +160,7 @@ class WatchedIntake:
         """See ``IIntake``."""
         return self.intake.reject(origin, error)
 
-    def count_cancelled(self, answer: Deferred[list[Receipt]]) -> None:
+    def count_cancelled(self, answer: Deferred[Any]) -> None:
         """Somebody does not want to know any more."""
         self.cancelled += 1
 
@@ -160,6 +176,7 @@ class Served:
     limits: Limits
     health: SaidHealth
     datalogger: Datalogger
+    spool: Spool
     intake: WatchedIntake
     keys: KeyRing
     site: BoundedSite
@@ -176,6 +193,8 @@ class Served:
         """Close the store, whatever was done to it."""
         self.writing.error = None
         self.writing.release()
+        _result(self.datalogger.stopService())
+        self.spool.close()
         _result(self.store.close())
 
     def channel(self, address: str = "192.0.2.7") -> tuple[BoundedChannel, StringTransport]:
@@ -227,9 +246,7 @@ class Served:
     def add_key(self, key: str, scope: str, meter_id: int | None = None) -> ApiKey:
         """A key beside the server's back, as the admin command makes one."""
         digest = sha256(key.encode()).digest()
-        record: ApiKey = _result(self.store.keys.add(key, scope, digest, "", NOON))
-        if meter_id is not None:
-            self.store.database.writer().execute("UPDATE api_key SET meter_id = ? WHERE id = ?", (meter_id, record.id))
+        record: ApiKey = _result(self.store.keys.add(key, scope, digest, "", NOON, meter_id))
         return record
 
 
@@ -258,12 +275,16 @@ def serve(directory: str, settings: ApiSettings | None = None, keys_are_read: bo
     writing, reading = Work(), Work()
     store = sqlite_store(path, "Europe/Amsterdam", writing, reading)
     _result(store.open())
-    limits, live, health = Limits(), LiveValues(), SaidHealth()
-    datalogger = Datalogger(store, clock, settings.zone, limits, followers=(live.offer,))
+    limits, live, health = Limits(), LiveValues(store.readings, clock), SaidHealth()
+    spool = Spool(path.parent / SPOOL, maybeDeferred)
+    spool.open()
+    datalogger = Datalogger(store, clock, settings.zone, limits, spool, followers=(live.offer,))
+    datalogger.startService()
     keys = KeyRing(store.keys, clock)
     intake = WatchedIntake(datalogger)
-    web = Web(settings, store, intake, live, health, keys, limits, clock)
-    served = Served(store, writing, reading, clock, limits, health, datalogger, intake, keys, web.site(clock))
+    meters = MeterBook(store.meters, clock, settings.local_timestamps)
+    web = Web(settings, store, intake, live, health, keys, limits, clock, meters)
+    served = Served(store, writing, reading, clock, limits, health, datalogger, spool, intake, keys, web.site(clock))
     if not _result(store.keys.all()):
         served.add_key(KEY, "admin")
     if keys_are_read:

@@ -87,6 +87,10 @@ class BenchmarkTests(SynchronousTestCase):
         """Bytes for a reading."""
         self.assert_tells("size", "three phases, with sun")
 
+    def test_spool(self) -> None:
+        """The room that telegrams take while the database is away, and how fast they are stored afterwards."""
+        self.assert_tells("spool", "readings a second are drained into SQLite")
+
     def test_wear(self) -> None:
         """Bytes a day that go to the disk."""
         self.assert_tells("wear", "when committed every 30 s")

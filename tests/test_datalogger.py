@@ -18,7 +18,9 @@ from dsmr_tw.domain.telegram import RawTelegram, telegrams_in
 from dsmr_tw.errors import StoreUnavailable, TelegramError
 from dsmr_tw.interfaces import IIntake
 from dsmr_tw.limits import Limits
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.spool import Spool
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ReadingFilter, ReadingPage, StoredStatistics
 from tests.arrivals import CABLE, KEY, MINUTE, NOON, devices_only, heard, posted, water
 from tests.telegramtext import telegram
@@ -43,13 +45,23 @@ class DataloggerCase(SynchronousTestCase):
         self.store = sqlite_store(path, "Europe/Amsterdam", maybeDeferred, maybeDeferred)
         result_of(self.store.open())
         self.addCleanup(lambda: result_of(self.store.close()))
+        self.spool = Spool(path.with_name("spool"), maybeDeferred)
+        self.spool.open()
+        self.addCleanup(self.spool.close)
         self.told: list[tuple[Sequence[Arrival], Sequence[Receipt]]] = []
         self.datalogger = self.make(self.follow)
 
     def make(self, *followers: object) -> Datalogger:
         """A datalogger."""
         zone = MeterZone("Europe/Amsterdam")
-        datalogger = Datalogger(self.store, self.clock, zone, Limits(), followers=followers)  # type: ignore[arg-type]
+        datalogger = Datalogger(
+            self.store,
+            self.clock,
+            zone,
+            Limits(),
+            self.spool,
+            followers=followers,  # type: ignore[arg-type]
+        )
         datalogger.startService()
         return datalogger
 
@@ -104,7 +116,7 @@ class LineTests(DataloggerCase):
         empty = telegram(without="1-0:1.8").replace("0-1:24.2.1(240402115500S)(00500.000*m3)\r\n", "")
         with self.assertRaises(TelegramError):
             self.datalogger.telegram_received(RawTelegram(empty[: empty.index("!") + 1].encode(), None), NOON, CABLE)
-        self.assertEqual(self.datalogger.commits.waiting, 0)
+        self.assertEqual(self.datalogger.spooling.waiting, 0)
 
     def test_a_telegram_is_never_refused_for_its_date(self) -> None:
         """A clock that is years off is stored and listed."""
@@ -123,9 +135,10 @@ class LineTests(DataloggerCase):
         self.clock.advance(1)
         self.assertEqual(self.datalogger.commits.away_because is None, False)
         self.receive(telegram(clock="240402120000S"), NOON + SECOND)
+        self.assertEqual(self.spool.records, 2)
         self.away(False)
         self.clock.advance(1)
-        self.assertEqual(self.page().count, 2)
+        self.assertEqual((self.page().count, self.spool.records), (2, 0))
         [meter] = result_of(self.store.meters.all())
         self.assertEqual((meter.first_seen_at, meter.last_seen_at), (NOON, NOON + SECOND))
 
@@ -144,6 +157,11 @@ class IntakeTests(DataloggerCase):
         """The API hands its readings to an intake."""
         verifyObject(IIntake, self.datalogger)
 
+    def test_what_is_taken_is_stored(self) -> None:
+        """Who has an answer to telegrams finds them, too."""
+        self.assertIsNone(self.successResultOf(self.datalogger.take([heard(NOON)])))
+        self.assertEqual(self.page().count, 1)
+
     def test_a_receipt_means_that_it_is_stored(self) -> None:
         """Who has an answer finds the reading."""
         [receipt] = self.submit(posted(NOON))
@@ -159,9 +177,10 @@ class IntakeTests(DataloggerCase):
 
     def test_one_bad_reading_fails_alone(self) -> None:
         """A value that no column holds is refused to the one who sent it, with the real store too."""
-        self.datalogger.commits.take(heard(NOON))
+        line = self.datalogger.commits.submit([heard(NOON)], is_patient=True)
         bad = self.datalogger.submit([posted(NOON + SECOND), posted(NOON + 2 * SECOND, delivered_1=2**70)])
         self.failureResultOf(bad, OverflowError)
+        self.successResultOf(line)
         self.assertEqual([stored.reading.at for stored in self.page().readings], [NOON])
 
 
@@ -240,6 +259,7 @@ class TimeTests(DataloggerCase):
         self.receive(telegram(without="0-0:1.0.0"), NOON)
         self.away(True)
         self.clock.advance(1)
+        self.assertEqual(self.spool.records, 1)
         self.away(False)
         self.clock.advance(DAY // SECOND)
         self.assertEqual([stored.reading.at for stored in self.page().readings], [NOON])

@@ -14,7 +14,9 @@ from dsmr_tw.demopast import DemoPast
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.reading import DAY, SECOND, Origin, Reading
 from dsmr_tw.limits import Limits
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.spool import Spool
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import NOON
 
@@ -33,7 +35,11 @@ class DemoPastTests(SynchronousTestCase):
         self.store = sqlite_store(Path(self.mktemp()), ZONE.name, maybeDeferred, maybeDeferred)
         result_of(self.store.open())
         self.addCleanup(lambda: result_of(self.store.close()))
-        self.datalogger = Datalogger(self.store, self.clock, ZONE, Limits())
+        self.spool = Spool(Path(self.mktemp()), maybeDeferred)
+        self.spool.open()
+        self.addCleanup(self.spool.close)
+        self.datalogger = Datalogger(self.store, self.clock, ZONE, Limits(), self.spool)
+        self.datalogger.startService()
         self.steps: list[tuple[int, int]] = []
         self.begun: list[None] = []
 
@@ -86,7 +92,8 @@ class DemoPastTests(SynchronousTestCase):
         before = len(self.stored())
         self.assertTrue(0 < before < DUE)
         self.assertEqual((self.begun, past.running), ([], 0))
-        self.datalogger = Datalogger(self.store, self.clock, ZONE, Limits())
+        self.datalogger = Datalogger(self.store, self.clock, ZONE, Limits(), self.spool)
+        self.datalogger.startService()
         self.steps.clear()
         self.clock.rightNow = NOON / SECOND
         self.past().startService()

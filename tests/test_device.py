@@ -14,12 +14,23 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.device import BAUD_RATES, SerialDevice, SerialEndpoint, TcpDevice, device_endpoint, explain, parse_device
+from dsmr_tw.device import (
+    BAUD_RATES,
+    DeviceSetting,
+    SerialDevice,
+    SerialEndpoint,
+    TcpDevice,
+    device_endpoint,
+    explain,
+    parse_device,
+    parse_setting,
+)
 from dsmr_tw.errors import SettingsError
+from dsmr_tw.stored import Meter
 from tests.live.terminal import Terminal
 
 
-class Meter(Protocol):
+class Listener(Protocol):
     """Keeps what it gets."""
 
     transport: StringTransport  # of which a port has what matters here
@@ -74,6 +85,56 @@ class ParsingTests(SynchronousTestCase):
             self.assertIn("--device needs a path", str(self.assertRaises(SettingsError, parse_device, text)))
 
 
+class SettingTests(SynchronousTestCase):
+    """What an owner says about a device, behind it."""
+
+    METERS = (Meter(1, "House", "Europe/Amsterdam"), Meter(2, "Cellar, left", "Europe/Amsterdam"))
+
+    def refused(self, text: str) -> str:
+        """The sentence that a value is refused with."""
+        return str(self.assertRaises(SettingsError, parse_setting, text))
+
+    def test_nothing(self) -> None:
+        """A device alone is for whichever meter prints there; a comma may be part of a path."""
+        for text in ("/dev/ttyUSB0", "/dev/serial/by-path/a,b", "/dev/a,meter", "tcp:p1.example:2001"):
+            setting = parse_setting(text)
+            self.assertEqual(setting, DeviceSetting(parse_device(text), None))
+            self.assertIsNone(setting.meter_id(self.METERS))
+
+    def test_a_meter(self) -> None:
+        """It is named by its id or its name, whatever that is, and the device is called as without it."""
+        for device in ("/dev/ttyUSB0", "/dev/a,b", "tcp:p1.example:2001", "tcp:[2001:db8::7]:23"):
+            for wanted, meter_id in {"1": 1, "House": 1, "Cellar, left": 2}.items():
+                setting = parse_setting(f"{device},meter={wanted}")
+                self.assertEqual(setting, DeviceSetting(parse_device(device), wanted))
+                self.assertEqual(setting.device.name, f"device {device}")
+                self.assertEqual(setting.meter_id(self.METERS), meter_id)
+
+    def test_a_meter_that_is_not_there(self) -> None:
+        """One sentence says how it is made, so that it can be typed as it stands, if it can be made."""
+        for wanted, words in {
+            "Attic": 'there is no meter "Attic"; make it with: dsmr meters add Attic',
+            "The attic": "make it with: dsmr meters add 'The attic'",
+            "7": 'there is no meter "7"; `dsmr meters` lists those that there are',
+            "x" * 65: "`dsmr meters` lists those that there are",
+        }.items():
+            error = self.assertRaises(
+                SettingsError, DeviceSetting(SerialDevice("/dev/a"), wanted).meter_id, self.METERS
+            )
+            self.assertTrue(str(error).startswith("--device: there is no meter "), error)
+            self.assertIn(words, str(error))
+
+    def test_nonsense(self) -> None:
+        """Anything else behind a device is refused, and a device that can't be stays one."""
+        self.assertEqual(
+            self.refused("/dev/a,b,colour=red"), "--device /dev/a,b takes ,meter=NAME after it, not ,colour=."
+        )
+        for text in ("/dev/a,meter=", "/dev/a,meter=1,meter=2", "/dev/a,meter=1,meter=1", "/dev/a,meter=Cel\nlar"):
+            self.assertIn("--device /dev/a takes one meter, by its name or id", self.refused(text))
+        self.assertIn("--device tcp:host is neither", self.refused("tcp:host,meter=1"))
+        self.assertIn("--device needs a path", self.refused(",meter=1"))
+
+
 class EndpointTests(SynchronousTestCase):
     """Devices as endpoints."""
 
@@ -82,7 +143,7 @@ class EndpointTests(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.terminal = Terminal(self.mktemp())
         self.addCleanup(self.terminal.unplug)
-        self.factory = Factory.forProtocol(Meter)
+        self.factory = Factory.forProtocol(Listener)
         self.opened: list[dict[str, Any]] = []
 
     def endpoint(self, baud: int = 115200, path: str | None = None) -> SerialEndpoint:
@@ -95,10 +156,10 @@ class EndpointTests(SynchronousTestCase):
         self.opened.append(settings)
         return serial.Serial(path, **settings)
 
-    def connected(self, baud: int = 115200) -> Meter:
+    def connected(self, baud: int = 115200) -> Listener:
         """The protocol of a connection that was made."""
         protocol = self.successResultOf(self.endpoint(baud).connect(self.factory))
-        assert isinstance(protocol, Meter)
+        assert isinstance(protocol, Listener)
         return protocol
 
     def reason(self, path: str | None = None) -> str:

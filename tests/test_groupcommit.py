@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.logger import LogLevel, capturedLogs
 from zope.interface.verify import verifyObject
 
 from dsmr_tw.domain.reading import Receipt
 from dsmr_tw.errors import IntakeFull, StoreUnavailable
-from dsmr_tw.groupcommit import ANSWERS_PER_TURN
+from dsmr_tw.groupcommit import ANSWERS_PER_TURN, PATIENCE
 from dsmr_tw.interfaces import IReadings
 from dsmr_tw.limits import READINGS_PER_COMMIT, READINGS_WAITING
 from tests.arrivals import NOON
@@ -183,24 +182,12 @@ class BoundTests(GroupCommitCase):
         self.assertNoResult(self.submit(*range(room)))
         self.assertEqual(self.queue.waiting, READINGS_WAITING)
 
-    def test_a_telegram_too_many_is_counted(self) -> None:
-        """A line can't be asked to come back: the newest telegram is refused, and that is known."""
+    def test_a_telegram_too_many_is_refused_too(self) -> None:
+        """Whoever hands on a line's telegrams keeps it."""
         self.fill()
         self.take(1, 2)
-        self.assertEqual((self.queue.lost, self.limits.hits["readings_waiting"]), (2, 2))
-        self.assertEqual(self.queue.waiting, READINGS_WAITING)
-
-    def test_a_line_fills_the_queue_of_a_store_that_is_away(self) -> None:
-        """The oldest ten thousand are kept, and all of them are stored when it is back."""
-        self.take(0)
-        self.clock.advance(1)
-        self.readings.commit.fail(AWAY)
-        self.take(*range(1, READINGS_WAITING + 5))
-        self.assertEqual((self.queue.waiting, self.queue.lost), (READINGS_WAITING, 5))
-        self.clock.advance(1)
-        while self.queue.waiting:
-            self.readings.commit.succeed()
-        self.assertEqual(self.followed.stored, list(range(READINGS_WAITING)))
+        self.assertEqual([failure.check(IntakeFull) for failure in self.refused], [IntakeFull] * 2)
+        self.assertEqual((self.queue.waiting, self.limits.hits["readings_waiting"]), (READINGS_WAITING, 2))
 
 
 class AnswerTests(GroupCommitCase):
@@ -290,6 +277,8 @@ class StopTests(GroupCommitCase):
         self.readings.commit.succeed()
         self.successResultOf(stopped)
         self.assertEqual(self.followed.stored, list(range(READINGS_PER_COMMIT - 1)))
+        # All are told in this turn and the next ones; nothing else is to come.
+        self.clock.pump([0, 0, 0])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_a_commit_under_way_is_waited_for(self) -> None:
@@ -308,25 +297,26 @@ class StopTests(GroupCommitCase):
         """An idle service stops at once."""
         self.successResultOf(self.queue.stopService())
 
-    def test_a_store_that_is_away_is_tried_once_more(self) -> None:
-        """A stop does not take for ever; what could not be stored is told."""
-        self.take(1)
-        self.clock.advance(1)
+    def test_a_store_that_is_away_is_tried_once(self) -> None:
+        """A stop does not take for ever; all that wait are told."""
+        self.take(1, 2)
+        stopped = self.queue.stopService()
         self.readings.commit.fail(AWAY)
-        with capturedLogs() as events:
-            stopped = self.queue.stopService()
-            self.assertEqual(len(self.readings.commits), 2)
-            self.readings.commit.fail(AWAY)
         self.successResultOf(stopped)
-        self.assertEqual([event["log_level"] for event in events], [LogLevel.critical])
+        self.assertEqual([failure.value for failure in self.refused], [AWAY, AWAY])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_a_store_that_comes_back_for_the_stop_gets_everything(self) -> None:
-        """The last try is worth it."""
-        self.take(*range(1, 302))
-        self.readings.commit.fail(AWAY)
+    def test_a_commit_that_is_stuck_is_not_waited_for(self) -> None:
+        """A frozen database does not keep the service from stopping for longer than it is given."""
+        answer = self.submit(1)
         stopped = self.queue.stopService()
-        while self.queue.waiting:
-            self.readings.commit.succeed()
+        self.clock.advance(PATIENCE)
         self.successResultOf(stopped)
-        self.assertEqual(self.followed.stored, list(range(1, 302)))
+        self.failureResultOf(answer, StoreUnavailable)
+
+    def test_a_commit_that_was_stuck_before_is_not_waited_for_either(self) -> None:
+        """Nothing more can be done then."""
+        answer = self.submit(1)
+        self.clock.advance(PATIENCE)
+        self.failureResultOf(answer, StoreUnavailable)
+        self.successResultOf(self.queue.stopService())

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from dsmr_tw.errors import StoreUnavailable
+from dsmr_tw.errors import SpoolFull, StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.health import Health
 from dsmr_tw.interfaces import IHealth, ISource, IWeather
@@ -19,10 +19,13 @@ from dsmr_tw.limits import NAMES, Limits
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
 from dsmr_tw.source import SourceHealth
+from dsmr_tw.spool import Spool
+from dsmr_tw.spooling import Spooling
 from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.stored import StoreSize
 from tests.arrivals import NOON, heard
 from tests.fakes import HeldReadings
+from tests.spoolingcase import taken
 
 
 @implementer(ISource)
@@ -52,6 +55,12 @@ class HealthTests(SynchronousTestCase):
         self.readings = HeldReadings()
         limits = Limits()
         self.commits = GroupCommit(self.readings, self.clock, limits, lambda arrivals, receipts: None)
+        self.spool = Spool(Path(self.mktemp()), maybeDeferred, most_bytes=300)
+        self.spool.open()
+        self.addCleanup(self.spool.close)
+        self.spooling = Spooling(self.commits, self.spool, self.clock, limits)
+        self.spooling.startService()
+        self.left: list[str] = []
         self.source = Source(SourceHealth("device /dev/ttyUSB0", connected=True, last_telegram_at=NOON, telegrams=7))
         path = Path(self.mktemp()) / "dsmr.sqlite3"
         self.store = sqlite_store(path, "Europe/Amsterdam", maybeDeferred, maybeDeferred)
@@ -60,7 +69,16 @@ class HealthTests(SynchronousTestCase):
         self.rollup = RollupService(self.clock, self.store.ledger)
         self.retention = RetentionService(self.clock, self.store.retention, self.store.meters, None, self.nothing)
         self.health = Health(
-            self.clock, NOON, "sqlite", self.commits, lambda: 42, limits, [self.source], self.rollup, self.retention
+            self.clock,
+            NOON,
+            "sqlite",
+            self.spooling,
+            lambda: 42,
+            limits,
+            [self.source],
+            self.rollup,
+            self.retention,
+            left_spools=lambda: self.left,
         )
 
     async def nothing(self) -> None:
@@ -102,18 +120,77 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(report["status"], "degraded")
         self.assertEqual(report["problems"], ["device /dev/ttyUSB0: no telegram for 61 s; there is no such device now"])
 
-    def test_a_store_that_is_away_is_a_failure(self) -> None:
-        """A full disk is told until readings can be stored again."""
-        refused = self.commits.submit([heard()])
-        self.readings.commit.fail(StoreUnavailable("database or disk is full"))
-        self.failureResultOf(refused, StoreUnavailable)
+    def go_away(self) -> None:
+        """Let the store refuse a telegram."""
+        taken_by_it = self.spooling.take([taken(1)])
+        self.readings.commit.fail(StoreUnavailable("the database is locked"))
+        self.successResultOf(taken_by_it)
+
+    def test_a_store_that_is_away(self) -> None:
+        """It is told until readings can be stored again; nothing is lost meanwhile, so the service does not fail."""
+        self.assertEqual(
+            self.health.report()["spool"], {"records": 0, "bytes": 0, "oldest_at": None, "refused": 0, "damaged": 0}
+        )
+        self.go_away()
+        report = self.health.report()
+        self.assertEqual(report["status"], "degraded")
+        self.assertEqual(
+            report["problems"],
+            ["the store takes no readings: the database is locked; telegrams are kept in the spool until it does"],
+        )
+        self.assertEqual(
+            report["spool"],
+            {
+                "records": 1,
+                "bytes": self.spool.held_bytes,
+                "oldest_at": "2024-04-02T10:00:01Z",
+                "refused": 0,
+                "damaged": 0,
+            },
+        )
+        self.readings.commit.succeed()
+        self.assertEqual(self.health.report()["problems"], [])
+
+    def test_a_spool_that_takes_nothing_either(self) -> None:
+        """Now telegrams are lost, or soon will be."""
+        self.spool.most_bytes = 0
+        lost = self.spooling.take([taken(1)])
+        self.readings.commit.fail(StoreUnavailable("the database is locked"))
+        self.failureResultOf(lost, SpoolFull)
         report = self.health.report()
         self.assertEqual(report["status"], "failing")
-        self.assertEqual(report["problems"], ["the store takes no readings: database or disk is full"])
+        self.assertEqual(
+            report["problems"],
+            [
+                "the store takes no readings: the database is locked; nor does the spool",
+                "the spool takes no telegrams: the spool holds 0 telegrams already",
+            ],
+        )
+
+    def test_what_lies_in_the_spool_for_good(self) -> None:
+        """What was put aside there is something to look at."""
+        self.successResultOf(self.spool.refuse("a telegram", "too large"))
+        self.spool.damaged = 2
+        self.assertEqual(
+            self.health.report()["problems"],
+            [
+                "the store refused 1 telegrams of the spool: they are in its file 'refused'",
+                "2 files of the spool can't be read to their end: they are kept as '.damaged'",
+            ],
+        )
+
+    def test_another_servers_spool(self) -> None:
+        """What another state directory was left with is named, with the command that stores it."""
+        self.left.append("/var/lib/before/spool")
+        report = self.health.report()
+        self.assertEqual(
+            (report["status"], report["problems"]),
+            ("degraded", ["telegrams of another server wait: dsmr spool drain /var/lib/before/spool"]),
+        )
 
     def test_what_was_lost_is_told(self) -> None:
         """A reading of the line that the store refused for its values is not passed over."""
-        self.commits.take(heard())
+        self.spooling.hear(heard())
         self.clock.advance(1)
         self.readings.commit.fail(OverflowError("too large"))
         self.flushLoggedErrors(OverflowError)

@@ -18,14 +18,15 @@ FOUNDATION = ("dsmr_tw", "dsmr_tw.errors", "dsmr_tw.limits")
 DOMAIN = ("dsmr_tw.domain",)
 PORTS = ("dsmr_tw.interfaces", "dsmr_tw.stored")
 SERVICES = tuple(
-    f"dsmr_tw.{name}" for name in "datalogger groupcommit rollup periodic retention live health inorder".split()
+    f"dsmr_tw.{name}"
+    for name in "datalogger groupcommit spooling draining backoff rollup periodic retention live health inorder".split()
 )
 ROOF = tuple(f"dsmr_tw.{name}" for name in "config tap forward_tap opening progress cli".split())
 WINGS = (
     tuple(f"dsmr_tw.{name}" for name in "device serialproto source printed demo demopast decrypt".split()),
     ("dsmr_tw.store",),
-    ("dsmr_tw.spool",),
-    ("dsmr_tw.statedir", "dsmr_tw.keys"),
+    ("dsmr_tw.spool", "dsmr_tw.segment", "dsmr_tw.leftspools"),
+    ("dsmr_tw.statedir", "dsmr_tw.keys", "dsmr_tw.known"),
     ("dsmr_tw.backup",),
     ("dsmr_tw.weather", "dsmr_tw.weatherfeeds"),
     ("dsmr_tw.sinks",),
@@ -48,7 +49,7 @@ HOMES = {
     "sqlite3": ("dsmr_tw.store",),
     "csv": ("dsmr_tw.export", "dsmr_tw.cli.temperature"),
     "txpostgres": ("dsmr_tw.store.postgres",),
-    "psycopg2": ("dsmr_tw.store.postgres",),
+    "psycopg2": ("dsmr_tw.store.postgres", "dsmr_tw.store.postgres_database"),
     "cattrs": ("dsmr_tw.config",),
     "platformdirs": ("dsmr_tw.config",),
     "click": ("dsmr_tw.cli", "dsmr_tw.progress"),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from dsmr_tw.domain.reading import DAY, SECOND, YEAR_2000, Arrival, Receipt, StoredReading
-from dsmr_tw.interfaces import ILive
+from dsmr_tw.errors import StoreUnavailable
+from dsmr_tw.interfaces import ILive, IReadings
 from dsmr_tw.live import LiveValues
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.store.sqlite import SqliteStore
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import Live
 from tests.arrivals import (
     METER,
@@ -33,8 +39,23 @@ from tests.arrivals import (
     reading,
     water,
 )
+from tests.fakes import HeldReadings
 
 FIRST = 1
+
+
+def live_values(readings: IReadings) -> LiveValues:
+    """Live values at noon."""
+    clock = Clock()
+    clock.advance(NOON / SECOND)
+    return LiveValues(readings, clock)
+
+
+def late(answers: list[Callable[[], None]], function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    """A runner whose answers wait to be called for."""
+    answer: Deferred[Any] = Deferred()
+    answers.append(partial(answer.callback, function(*arguments)))
+    return answer
 
 
 class LiveCase(SynchronousTestCase):
@@ -42,7 +63,7 @@ class LiveCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Begin before the first reading."""
-        self.live = LiveValues()
+        self.live = live_values(HeldReadings())
         self._last_id = 0
 
     def offer(self, *arrivals: Arrival, meter_id: int = FIRST) -> None:
@@ -56,7 +77,7 @@ class LiveCase(SynchronousTestCase):
 
     def latest(self, meter_id: int = FIRST) -> Live:
         """The newest values, which there must be."""
-        live = self.live.latest(meter_id)
+        live = result_of(self.live.latest(meter_id))
         assert live is not None
         return live
 
@@ -70,9 +91,9 @@ class ReadingTests(LiveCase):
 
     def test_there_is_nothing_before_the_first_reading(self) -> None:
         """A meter that is not known has no values, nor has one that only gave gas."""
-        self.assertIsNone(self.live.latest(FIRST))
+        self.assertIsNone(result_of(self.live.latest(FIRST)))
         self.offer(devices_only(NOON, gas()))
-        self.assertIsNone(self.live.latest(FIRST))
+        self.assertIsNone(result_of(self.live.latest(FIRST)))
 
     def test_the_youngest_reading_is_shown(self) -> None:
         """The last telegram, with its gas and its tariff."""
@@ -102,7 +123,7 @@ class ReadingTests(LiveCase):
     def test_what_does_not_count_is_not_shown(self) -> None:
         """A clock before 2000, or more than a day ahead, is no current reading; without a clock of our own, any is."""
         self.offer(heard(YEAR_2000 - 1, received_at=NOON), heard(NOON + DAY + 1, received_at=NOON))
-        self.assertIsNone(self.live.latest(FIRST))
+        self.assertIsNone(result_of(self.live.latest(FIRST)))
         self.offer(heard(NOON + DAY, received_at=NOON))
         self.assertEqual(self.latest().reading.id, 3)
         self.offer(heard(NOON + 9 * DAY, received_at=5 * SECOND))
@@ -208,53 +229,76 @@ class StartTests(LiveCase):
         live.offer(arrivals, receipts)
         return receipts
 
-    def loaded(self, store: SqliteStore, meter_id: int = FIRST) -> LiveValues:
+    def loaded(self, store: SqliteStore, meter_id: int = FIRST) -> Live | None:
         """What a start finds."""
-        live = LiveValues()
-        result_of(Deferred.fromCoroutine(live.load(store.readings, [meter_id], NOON + DAY)))
-        return live
+        return result_of(live_values(store.readings).latest(meter_id))
 
     def test_a_start_shows_what_was_shown_before(self) -> None:
         """Nobody sees an empty page after a restart; meters without readings stay empty."""
         store = self.store()
         self.add(store, self.live, heard(NOON, gas(NOON - MINUTE, 1)), heard(NOON + SECOND, gas(NOON, 2)))
-        self.assertEqual(self.loaded(store).latest(FIRST), self.live.latest(FIRST))
-        self.assertIsNone(self.loaded(store, 2).latest(2))
+        self.assertEqual(self.loaded(store), result_of(self.live.latest(FIRST)))
+        self.assertIsNone(self.loaded(store, 2))
 
     def test_what_came_while_the_start_was_reading_is_kept(self) -> None:
         """The younger of the two is shown, whichever it is."""
         store = self.store()
-        self.add(store, LiveValues(), heard(NOON, gas(NOON, 2)))
-        live = LiveValues()
+        live = live_values(store.readings)
+        self.add(store, live, heard(NOON, gas(NOON, 2)))
+        live = live_values(store.readings)
         self.add(store, live, heard(NOON - MINUTE, gas(NOON - MINUTE, 1)))
-        result_of(Deferred.fromCoroutine(live.load(store.readings, [FIRST], NOON + DAY)))
-        self.assertEqual(live.latest(FIRST), self.loaded(store).latest(FIRST))
+        self.assertEqual(result_of(live.latest(FIRST)), self.loaded(store))
 
-        older = self.loaded(store).latest(FIRST)
-        assert older is not None
         self.add(store, live, heard(NOON + SECOND, gas(NOON + SECOND, 3)))
-        young = LiveValues()
+        young = live_values(store.readings)
+        answers: list[Callable[[], None]] = []
+        store.database.read_runner = partial(late, answers)
+        waiting = young.latest(FIRST)
         self.add(store, young, heard(NOON + MINUTE, gas(NOON + MINUTE, 4)))
-        result_of(Deferred.fromCoroutine(young.load(store.readings, [FIRST], NOON)))
-        latest = young.latest(FIRST)
+        answers.pop()()
+        latest = result_of(waiting)
         assert latest is not None
         self.assertEqual((latest.reading.reading.at, latest.gas), (NOON + MINUTE, gas(NOON + MINUTE, 4)))
-        self.assertEqual(latest.previous_gas, gas(NOON, 2))
+        self.assertEqual(latest.previous_gas, gas(NOON + SECOND, 3))
 
     @settings(max_examples=100, deadline=None)
     @given(STORIES)
     def test_memory_and_store_tell_the_same(self, story: list[tuple[int, tuple[int, int] | None, int]]) -> None:
         """Whatever came in whatever order, a restart would show just what is shown."""
-        store, live = self.shared_store(), LiveValues()
+        store = self.shared_store()
+        live = live_values(store.readings)
         self.serial += 1
         own = f"{METER}-{self.serial}"
         first = heard(NOON - DAY, gas(NOON - DAY, 0), received_at=NOON, equipment_id=own, origin=SECOND_CABLE)
         [receipt] = self.add(store, live, first)
+        # From now on it is only told.
+        result_of(live.latest(receipt.meter_id))
         for at, value, position in story:
             devices = [gas(*value)] if value is not None else []
             self.add(store, live, heard(at, *devices, received_at=NOON, equipment_id=own, delivered_1=position))
-            restarted = self.loaded(store, receipt.meter_id)
-            self.assertEqual(live.latest(receipt.meter_id), restarted.latest(receipt.meter_id))
+            self.assertEqual(result_of(live.latest(receipt.meter_id)), self.loaded(store, receipt.meter_id))
+
+    def test_what_others_have_stored_is_read_when_somebody_asks(self) -> None:
+        """Of the meters that they name, or of all of them."""
+        store = self.store()
+        mine, theirs = live_values(store.readings), live_values(store.readings)
+        self.add(store, mine, heard(NOON))
+        for step, meter_ids in enumerate(([FIRST, 7], None), 1):
+            before = result_of(mine.latest(FIRST))
+            self.add(store, theirs, heard(NOON + step * SECOND))
+            self.assertEqual(result_of(mine.latest(FIRST)), before)
+            mine.outdated(meter_ids)
+            self.assertEqual(result_of(mine.latest(FIRST)), self.loaded(store))
+
+    def test_a_store_that_is_away_is_asked_again(self) -> None:
+        """Nobody is told for ever that there is nothing."""
+        store = self.store()
+        live = live_values(store.readings)
+        self.add(store, live, heard(NOON))
+        store.database.read_runner = lambda *work: fail(StoreUnavailable("away"))
+        self.failureResultOf(live.latest(FIRST), StoreUnavailable)
+        store.database.read_runner = maybeDeferred
+        self.assertEqual(result_of(live.latest(FIRST)), self.loaded(store))
 
     serial = 0
     _store: SqliteStore | None = None
@@ -263,5 +307,5 @@ class StartTests(LiveCase):
         """One store for all examples, with a meter that is heard, so that each example gets a meter of its own."""
         if self._store is None:
             self._store = self.store()
-            self.add(self._store, LiveValues(), heard(NOON))
+            self.add(self._store, live_values(self._store.readings), heard(NOON))
         return self._store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -11,20 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
+from click.testing import CliRunner
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import dsmr_tw
+from dsmr_tw.cli.__main__ import main
 from dsmr_tw.config import Settings
 from dsmr_tw.domain.reading import DAY, SECOND, Arrival, Receipt
 from dsmr_tw.errors import SettingsError, StoreRefused
 from dsmr_tw.stored import ReadingFilter
-from dsmr_tw.tap import Options, Parts, build
+from dsmr_tw.tap import Options, Parts, build, makeService
 from dsmr_tw.weather import WeatherService
 from dsmr_tw.weatherfeeds import OpenMeteo
+from tests.telegramtext import telegram
 
 
 def parsed(*arguments: str) -> Settings:
@@ -32,6 +38,22 @@ def parsed(*arguments: str) -> Settings:
     options = Options()
     options.parseOptions(list(arguments))
     return options.settings
+
+
+class Talker(Protocol):
+    """A meter on the network, which says one thing to whoever connects."""
+
+    def connectionMade(self) -> None:
+        """Say it."""
+        assert self.transport is not None
+        self.transport.write(telegram().encode("ascii"))
+
+
+class Talkers(ServerFactory):
+    """Makes one for each connection."""
+
+    protocol = Talker
+    noisy = False
 
 
 class OptionsTests(SynchronousTestCase):
@@ -94,7 +116,7 @@ class ComposedTests(TestCase):
         page = await parts.store.readings.page(ReadingFilter(1), False, 0, 1)
         newest = await parts.store.readings.page(ReadingFilter(1), True, 0, 1)
         self.assertGreaterEqual(newest.readings[0].reading.at - page.readings[0].reading.at, DAY)
-        live = parts.live.latest(1)
+        live = await parts.live.latest(1)
         assert live is not None
         self.assertEqual(live.reading.reading, newest.readings[0].reading)
 
@@ -121,6 +143,34 @@ class ComposedTests(TestCase):
         """Refused before anything starts."""
         settings = evolve(self.settings, http=("bogus:1",))
         self.assertRaisesRegex(SettingsError, "--http bogus:1 is no endpoint", build, settings, reactor)
+
+    def test_a_meter_that_is_not_there(self) -> None:
+        """What a cable says is read into no other account: a sentence says how the meter is made, and that works."""
+        options = Options()
+        directory = str(self.settings.state_dir)
+        options.parseOptions(["--state-dir", directory, "--device", "/dev/none,meter=The cellar"])
+        error = str(self.assertRaises(SystemExit, makeService, options))
+        sentence = "dsmr: --device: there is no meter \"The cellar\"; make it with: dsmr meters add 'The cellar'"
+        self.assertEqual(error, sentence)
+        command = shlex.split(error.rpartition("dsmr ")[2])
+        said = CliRunner().invoke(main, [*command, "--state-dir", directory]).output
+        self.assertTrue(said.startswith("The cellar (id 2, "), said)
+
+    async def test_a_device_fills_the_meter_that_it_is_tied_to(self) -> None:
+        """Whatever id its telegrams bear; a device that is tied to none goes where its ids lead."""
+        first = self.started()
+        await first.store.meters.add("Cellar", "Europe/Amsterdam")
+        await first.service.stopService()
+        port = reactor.listenTCP(0, Talkers(), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        address = port.getHost()
+        assert isinstance(address, IPv4Address)
+        device = f"tcp:127.0.0.1:{address.port}"
+        for setting, readings in ((device, [1, 0]), (f"{device},meter=Cellar", [1, 1])):
+            parts = self.started(device=(setting,), commit_interval=0.0)
+            await self.stored(parts, 1)
+            self.assertEqual([meter.readings for meter in await parts.store.meters.all()], readings)
+            await parts.service.stopService()
 
     def test_a_long_interval_is_warned_of(self) -> None:
         """Whoever lets the line's readings wait for longer than is promised is told what that means."""
@@ -172,12 +222,12 @@ class ComposedTests(TestCase):
         """After a restart the newest values are in memory before any telegram comes."""
         first = self.started(demo=True, commit_interval=0.0)
         await self.stored(first, 1)
-        known = first.live.latest(1)
+        known = await first.live.latest(1)
         await first.service.stopService()
         again = self.started()
         opening = next(iter(again.service.services))
         await opening.opened
-        live = again.live.latest(1)
+        live = await again.live.latest(1)
         assert live is not None
         assert known is not None
         self.assertGreaterEqual(live.reading.reading.at, known.reading.reading.at)

@@ -11,6 +11,7 @@ Tests: ``tests/api/test_auth.py``
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import define, field
@@ -38,6 +39,8 @@ class KeyRing:
 
     keys: IKeys
     clock: IReactorTime
+    on_read: Callable[[list[ApiKey]], object] = field(default=len, repr=False)
+    """Called with the keys whenever they were read; must not fail."""
     _by_digest: dict[bytes, ApiKey] | None = field(default=None, init=False, repr=False)
     """``None`` until they were read once."""
     _reading: Deferred[None] | None = field(default=None, init=False, repr=False)
@@ -46,6 +49,10 @@ class KeyRing:
     """By the clock: when the store was last asked about an unknown key."""
     _failing: bool = field(default=False, init=False)
     _log = Logger()
+
+    def begin_with(self, keys: Sequence[ApiKey]) -> None:
+        """Take what was known of the keys before the start, until they are read."""
+        self._by_digest = {key.digest: key for key in keys}
 
     def refresh(self) -> Deferred[None]:
         """Read the keys anew, unless that is under way already.
@@ -74,14 +81,15 @@ class KeyRing:
     async def admit(self, request: Request) -> ApiKey:
         """The valid key that a request shows; asks the store about one that nobody knows.
 
-        Raises: ``Problem`` 403 when there is none; ``StoreUnavailable`` while no key could be read at all.
+        Raises: ``Problem`` 403 when there is none; ``StoreUnavailable`` while the store can't be asked about it.
         """
         key = self.known(request)
         if key is None and _shown_keys(request):
             await self._ask()
             key = self.known(request)
-            if self._by_digest is None:
-                raise StoreUnavailable("the API keys were never read")
+            if key is None and (self._failing or self._by_digest is None):
+                # It may be one that was made since they were last read.
+                raise StoreUnavailable("the API keys can't be read")
         if key is None:
             raise forbidden("Invalid auth key")
         return key
@@ -97,8 +105,10 @@ class KeyRing:
 
     async def _read(self, reading: Deferred[None]) -> None:
         try:
-            self._by_digest = {key.digest: key for key in await self.keys.all()}
+            keys = await self.keys.all()
+            self._by_digest = {key.digest: key for key in keys}
             self._failing = False
+            self.on_read(keys)
         except StoreUnavailable as error:
             if not self._failing:
                 self._log.error("the API keys can't be read, those known stay valid: {error}", error=str(error))

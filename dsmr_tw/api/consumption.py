@@ -76,13 +76,15 @@ class ConsumptionApi:
         """The newest electricity values, from memory, and what they cost."""
         meter = await self.meters.asked(Query.of(request), key)
         contract = await self._contract_on(meter.zone.day_of(self._now()), meter)
-        return json_answer(request, shapes_costs.electricity_live(self.live.latest(meter.id), contract, meter.show))
+        live = await self.live.latest(meter.id)
+        return json_answer(request, shapes_costs.electricity_live(live, contract, meter.show))
 
     async def show_gas_live(self, request: Request, key: ApiKey) -> bytes:
         """The newest gas values, from memory, and what they cost."""
         meter = await self.meters.asked(Query.of(request), key)
         contract = await self._contract_on(meter.zone.day_of(self._now()), meter)
-        return json_answer(request, shapes_costs.gas_live(self.live.latest(meter.id), contract, meter.show))
+        live = await self.live.latest(meter.id)
+        return json_answer(request, shapes_costs.gas_live(live, contract, meter.show))
 
     async def show_today(self, request: Request, key: ApiKey) -> bytes:
         """What went through the registers today, and what it costs: up to the latest reading."""

@@ -5,6 +5,7 @@ Tests: ``tests/api/test_v2.py``
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from attrs import define, field, frozen
@@ -14,6 +15,7 @@ from dsmr_tw.api.paging import Query
 from dsmr_tw.api.problems import bad_fields, forbidden
 from dsmr_tw.api.shapes import ShowInstant, shown_in
 from dsmr_tw.domain.localtime import MeterZone, meter_zone
+from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.interfaces import IMeters
 from dsmr_tw.stored import ApiKey, Meter
 
@@ -39,7 +41,10 @@ class MeterBook:
     clock: IReactorTime
     local_timestamps: bool
     """Whether instants are shown in the meter's zone; else in UTC."""
-    _known: list[Meter] = field(factory=list, init=False, repr=False)
+    on_read: Callable[[list[Meter]], object] = field(default=len, repr=False)
+    """Called with the meters whenever they were read; must not fail."""
+    _known: list[Meter] = field(factory=list, repr=False)
+    """Those known before the start, until they are read."""
     _known_until: float = field(default=0.0, init=False)
 
     async def asked(self, query: Query, key: ApiKey) -> AskedMeter:
@@ -77,7 +82,13 @@ class MeterBook:
     async def _all(self, anew: bool = False) -> list[Meter]:
         now = self.clock.seconds()
         if anew or now >= self._known_until or not self._known:
-            self._known, self._known_until = await self.meters.all(), now + KNOWN_SECONDS
+            try:
+                self._known = await self.meters.directory()
+                self.on_read(self._known)
+            except StoreUnavailable:
+                if not self._known:
+                    raise
+            self._known_until = now + KNOWN_SECONDS
         return self._known
 
 

@@ -31,7 +31,7 @@ from dsmr_tw.api.settings import ApiSettings
 from dsmr_tw.domain.arrival import arrival
 from dsmr_tw.domain.localtime import MeterZone, meter_zone
 from dsmr_tw.domain.parse import TelegramParser
-from dsmr_tw.domain.reading import DAY, SECOND, YEAR_2020, Arrival, Origin, Receipt
+from dsmr_tw.domain.reading import DAY, SECOND, YEAR_2020, Arrival, Origin
 from dsmr_tw.domain.telegram import RawTelegram, telegrams_in
 from dsmr_tw.errors import TelegramError
 from dsmr_tw.interfaces import IIntake
@@ -54,6 +54,12 @@ class ApiV1:
     clock: IReactorTime
     settings: ApiSettings
     _parser: TelegramParser = field(factory=TelegramParser, init=False)
+    _zones: dict[int | None, MeterZone] = field(init=False)
+    """Of the meters that keys are for, as far as they were asked about: a meter's zone is never another."""
+
+    @_zones.default
+    def _zone_of_keys_for_any(self) -> dict[int | None, MeterZone]:
+        return {None: self.settings.zone}
 
     app = Klein()
     app.url_map.merge_slashes = False
@@ -83,17 +89,17 @@ class ApiV1:
         if not self.settings.enabled:
             raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, "API is disabled", {"Allow": "POST"})
         key = self.keys.known(request)
-        if key is None or key.meter_id is not None:
+        zone = None if key is None else self._zones.get(key.meter_id)
+        if key is None or zone is None:
             return Deferred.fromCoroutine(self._take_slowly(request))
-        return self._take(request, key, self.settings.zone)
+        return self._take(request, key, zone)
 
     async def _take_slowly(self, request: Request) -> bytes:
         """Ask the store about a key that nobody knows, or about the zone of the key's own meter."""
         key = await self.keys.admit(request)
-        zone = self.settings.zone
-        if key.meter_id is not None:
-            zone = meter_zone((await self.meters.wanted(key, "")).zone)
-        return await self._take(request, key, zone)
+        if key.meter_id not in self._zones:
+            self._zones[key.meter_id] = meter_zone((await self.meters.wanted(key, "")).zone)
+        return await self._take(request, key, self._zones[key.meter_id])
 
     def _take(self, request: Request, key: ApiKey, zone: MeterZone) -> Deferred[bytes]:
         """Store the telegrams of a request's body, all or none; fires with the answer's body."""
@@ -108,7 +114,7 @@ class ApiV1:
             arrivals = self._arrivals(text, origin, request, zone)
         except TelegramError as error:
             return Deferred.fromCoroutine(self._refuse(origin, error))
-        return shielded(self.intake.submit(arrivals)).addCallback(_stored, request)
+        return shielded(self.intake.take(arrivals)).addCallback(_stored, request)
 
     async def _refuse(self, origin: Origin, error: TelegramError) -> bytes:
         await shielded(self.intake.reject(origin, error))
@@ -174,7 +180,7 @@ def _is_ahead(instant: int, now: int) -> bool:
     return True
 
 
-def _stored(receipts: list[Receipt], request: Request) -> bytes:
+def _stored(taken: None, request: Request) -> bytes:
     return text_answer(request, "", HTTPStatus.CREATED)
 
 

@@ -12,6 +12,7 @@ from dsmr_tw.cli.parse import parse
 from dsmr_tw.cli.prices import prices
 from dsmr_tw.cli.rebuild import rebuild
 from dsmr_tw.cli.retention import retention
+from dsmr_tw.cli.spool import spool
 from dsmr_tw.cli.temperature import temperature
 from dsmr_tw.errors import DsmrError
 
@@ -42,6 +43,7 @@ main.add_command(parse)
 main.add_command(rebuild)
 main.add_command(retention)
 main.add_command(prices)
+main.add_command(spool)
 main.add_command(temperature)
 
 if __name__ == "__main__":

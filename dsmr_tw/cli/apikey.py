@@ -6,14 +6,16 @@ Tests: ``tests/cli/test_apikey.py``
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import click
 
-from dsmr_tw.cli.beside import Beside, beside, where_options
+from dsmr_tw.cli.beside import Beside, beside, chosen_meter, where_options
+from dsmr_tw.cli.naming import columns
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.errors import SettingsError
 from dsmr_tw.keys import HINT, OWNER, checked, digest_of, new_key
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import SCOPES, ApiKey
 
 scope_option = click.option(
@@ -37,21 +39,25 @@ def apikey() -> None:
 @apikey.command()
 @click.argument("name")
 @scope_option
+@click.option("--meter", "wanted", metavar="ID|NAME", help="The only meter that it is for.  [default: any]")
 @where_options
-def create(name: str, scope: str, **where: str | None) -> None:
+def create(name: str, scope: str, wanted: str | None, **where: str | None) -> None:
     """Make a key for NAME, and print it.
 
     It is shown this once: the server keeps no copy.
+    What is posted with a key for one meter is that meter's, whatever id a telegram bears.
 
     \b
-    Example:
+    Examples:
       dsmr apikey create --scope read home-assistant
+      dsmr apikey create --meter 1 reader-in-the-cellar
     """  # noqa: D301  click reads the backspace
     with beside(**where) as here:
         if _named(here, name) is not None:
             raise SettingsError(f"There is a key {name!r} already; revoke it first, or choose another name.")
+        meter_id = None if wanted is None else chosen_meter(here, wanted).id
         key = new_key()
-        result_of(here.store.keys.add(name, scope, digest_of(key), key[-HINT:], here.now()))
+        result_of(here.store.keys.add(name, scope, digest_of(key), key[-HINT:], here.now(), meter_id))
     click.echo(key)
 
 
@@ -83,17 +89,19 @@ def set_(name: str, scope: str | None, **where: str | None) -> None:
 @apikey.command(name="list")
 @where_options
 def list_(**where: str | None) -> None:
-    """List the keys: their names, what they may do, and how they end."""
+    """List the keys: their names, what they may do, the meters that some are for, and how they end."""
     with beside(**where) as here:
         zone = MeterZone(here.settings.zone)
-        rows = [("ID", "NAME", "SCOPE", "ENDS IN", "MADE")]
-        rows += [
-            (str(key.id), key.name, key.scope, key.hint and f"…{key.hint}", zone.local_text(key.created_at)[:19])
-            for key in result_of(here.store.keys.all())
-        ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        names = {meter.id: meter.name for meter in result_of(here.store.meters.all())}
+        keys: list[ApiKey] = result_of(here.store.keys.all())
+    tied = any(key.meter_id is not None for key in keys)
+    rows = [("ID", "NAME", "SCOPE", *(["METER"] if tied else []), "ENDS IN", "MADE")]
+    for key in keys:
+        meter = [_meter_of(key, names)] if tied else []
+        made = zone.local_text(key.created_at)[:19]
+        rows.append((str(key.id), key.name, key.scope, *meter, key.hint and f"…{key.hint}", made))
+    for line in columns(rows):
+        click.echo(line)
 
 
 @apikey.command()
@@ -110,15 +118,20 @@ def revoke(name: str, **where: str | None) -> None:
     click.echo(f"The key {key.name!r} is valid no more.")
 
 
+def _meter_of(key: ApiKey, names: Mapping[int, str]) -> str:
+    return "any" if key.meter_id is None else f"{names[key.meter_id]} (id {key.meter_id})"
+
+
 def _replace(here: Beside, old: ApiKey | None, name: str, scope: str, digest: bytes) -> None:
     """Store a key, in the place of the one that its name had."""
     keys = here.store.keys
+    meter_id = None if old is None else old.meter_id
     if old is not None and old.digest == digest:
         # The same key with another scope: a digest is stored once only.
         result_of(keys.remove(old.id))
-        result_of(keys.add(name, scope, digest, "", here.now()))
+        result_of(keys.add(name, scope, digest, "", here.now(), meter_id))
         return
-    result_of(keys.add(name, scope, digest, "", here.now()))
+    result_of(keys.add(name, scope, digest, "", here.now(), meter_id))
     if old is not None:
         result_of(keys.remove(old.id))
 

@@ -18,11 +18,13 @@ from attrs import frozen
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from dsmr_tw.config import OPTIONS, Settings, settings_from
+from dsmr_tw.domain.meternames import meter_named
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.errors import SettingsError
 from dsmr_tw.interfaces import IStore
 from dsmr_tw.statedir import StateDir
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import store_at
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import Meter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -50,8 +52,10 @@ class Beside:
 
     def server_runs(self) -> bool:
         """Whether the server is running now."""
+        if self.state.is_held() or self.settings.database_url is not None:
+            return self.state.is_held()
         path = self.settings.database_path
-        return self.state.is_held() or self.state.is_held(path.with_name(f"{path.name}.lock"))
+        return self.state.is_held(path.with_name(f"{path.name}.lock"))
 
 
 def where_options(command: Command) -> Command:
@@ -69,13 +73,14 @@ def beside(**where: str | None) -> Iterator[Beside]:
     Raises: ``SettingsError``
     """
     settings = settings_from(where)
-    path = settings.database_path
-    if not path.exists():
+    url, path = settings.database_url, settings.database_path
+    if url is None and not path.exists():
         raise SettingsError(
             f"There is no database {path}. Start the server once, which makes it, or name the directory of your server "
             f"with --state-dir."
         )
-    store = sqlite_store(path, settings.zone, _considerate, maybeDeferred)
+    writer = _considerate if url is None else maybeDeferred
+    store = store_at(url, path, settings.zone, writer, maybeDeferred)
     result_of(store.open())
     try:
         yield Beside(store, StateDir(settings.state_dir), settings)
@@ -95,9 +100,7 @@ def chosen_meter(here: Beside, wanted: str | None) -> Meter:
     meters: list[Meter] = result_of(here.store.meters.all())
     if wanted is None:
         return meters[0]
-    by_id = (meter for meter in meters if str(meter.id) == wanted)
-    by_name = (meter for meter in meters if meter.name == wanted)
-    found = next(by_id, None) or next(by_name, None)
+    found = meter_named(meters, wanted)
     if found is None:
         names = ", ".join(f"{meter.id} ({meter.name})" for meter in meters)
         raise SettingsError(f"There is no meter {wanted!r}; those that there are: {names}.")

@@ -17,7 +17,7 @@ from dsmr_tw.cli.rebuild import settle
 from dsmr_tw.domain.edits import Change
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.interfaces import ILedger
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

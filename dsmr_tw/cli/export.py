@@ -21,7 +21,7 @@ from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.errors import SettingsError
 from dsmr_tw.export import TABLES, Export, Period
 from dsmr_tw.progress import Progress
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 
 DAY: Final = click.DateTime(["%Y-%m-%d"])
 STANDARD_OUTPUT: Final = Path("-")

@@ -10,13 +10,14 @@ from typing import Final
 
 import click
 
+from dsmr_tw.cli.accounts import add, rename
 from dsmr_tw.cli.beside import Beside, beside, where_options
 from dsmr_tw.cli.epochs import join_epoch, split_epoch
 from dsmr_tw.cli.moves import join, split
 from dsmr_tw.cli.naming import ELECTRICITY, columns, id_of, kind_of, name_of
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.localtime import MeterZone, meter_zone
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import Equipment, LedgerNote, Meter
 
 SHOWN: Final = 20
@@ -30,7 +31,7 @@ HEADINGS: Final = ("NUMBER", "MEASURES", "PRINTED ID", "CHANNEL", "FIRST HEARD",
 @where_options
 @click.pass_context
 def meters(context: click.Context, /, everything: bool, **where: str | None) -> None:
-    """List the meters; join and split them, and their epochs.
+    """List the meters; add and rename them; join and split them, and their epochs.
 
     A meter is an account of energy. Which readings are its was decided when they came, by the ids that meters print;
     `dsmr meters join` and `split` correct that.
@@ -51,7 +52,7 @@ def meters(context: click.Context, /, everything: bool, **where: str | None) -> 
                 click.echo(line)
 
 
-for _command in (join, split, join_epoch, split_epoch):
+for _command in (add, rename, join, split, join_epoch, split_epoch):
     meters.add_command(_command)
 
 

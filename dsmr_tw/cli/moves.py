@@ -18,7 +18,7 @@ from dsmr_tw.domain.accounts import heard_together
 from dsmr_tw.domain.contract import overlapping, period
 from dsmr_tw.errors import SettingsError
 from dsmr_tw.progress import Progress
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import Bulk, Equipment, Meter, Move
 
 yes_option: Final = click.option("--yes", is_flag=True, help="Do not ask.")

@@ -17,7 +17,7 @@ from dsmr_tw.cli.beside import Beside, beside, chosen_meter, where_options
 from dsmr_tw.domain.contract import ONE_DAY, Contract, overlapping, period
 from dsmr_tw.domain.units import price, price_text
 from dsmr_tw.errors import ContractRefused, SettingsError
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import Meter
 
 PRICES: Final = (

@@ -17,7 +17,7 @@ from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.errors import SettingsError
 from dsmr_tw.progress import Progress
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import Meter, ReadingFilter
 
 DAY: Final = click.DateTime(["%Y-%m-%d"])

@@ -12,7 +12,7 @@ from dsmr_tw.config import days_kept
 from dsmr_tw.domain.reading import DAY, YEAR_2000
 from dsmr_tw.errors import SettingsError
 from dsmr_tw.progress import Progress
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ReadingFilter
 
 

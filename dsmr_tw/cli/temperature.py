@@ -19,7 +19,7 @@ from dsmr_tw.domain.localtime import FIRST_INSTANT, LAST_INSTANT, MeterZone, ins
 from dsmr_tw.domain.temperature import Temperature
 from dsmr_tw.domain.units import tenths_celsius
 from dsmr_tw.errors import SettingsError
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 
 TIMES: Final = "read_at"
 DEGREES: Final = ("degrees_celcius", "degrees_celsius")

@@ -39,6 +39,7 @@ def arrival(telegram: Telegram, origin: Origin, received_at: int, zone: MeterZon
         telegram.texts.get("equipment_id"),
         _statistics(telegram),
         telegram.raw.text,
+        zone.name,
     )
 
 

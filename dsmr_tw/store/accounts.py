@@ -69,6 +69,8 @@ class Accounts:
     _by_id: dict[str, Equipment] = field(factory=dict)
     _by_meter: dict[int, list[Equipment]] = field(factory=dict)
     _origins: dict[str, int] = field(factory=dict)
+    _joined: dict[int, int] = field(factory=dict)
+    """Accounts that were joined to another one."""
     _asked_origins: set[str] = field(factory=set)
     _asked_ids: set[str | None] = field(factory=lambda: {None})
     """The origins and printed ids that were looked for, whether there are any or not."""
@@ -88,6 +90,7 @@ class Accounts:
         names = {origin.name for origin in origins}
         ids = {arrival.equipment_id for arrival in arrivals if arrival.equipment_id is not None}
         wanted = {origin.meter_id for origin in origins if origin.meter_id is not None}
+        wanted |= set(joined(self.connection).values()) if wanted else set()
         wanted |= {of for (of,) in execute("SELECT min(id) FROM meter") if of is not None}
         wanted |= {of for (of,) in execute(f"SELECT meter_id FROM origin WHERE name IN {_places(names)}", [*names])}
         if ids:
@@ -103,6 +106,7 @@ class Accounts:
         self._first = learned._first
         self._heard |= learned._heard
         self._origins |= learned._origins
+        self._joined = learned._joined
         self._asked_origins |= learned._asked_origins
         self._asked_ids |= learned._asked_ids
         for meter_id, first_seen_at in learned._meters.items():
@@ -123,7 +127,8 @@ class Accounts:
         origin, printed_id = arrival.origin, arrival.equipment_id
         if origin.name not in self._asked_origins or printed_id not in self._asked_ids:
             return None
-        meter_id = origin.meter_id if origin.meter_id is not None else self._origins.get(origin.name, self._first)
+        own = origin.meter_id if origin.meter_id is not None else self._origins.get(origin.name, self._first)
+        meter_id = None if own is None else self._still(own)
         equipment = None
         if printed_id is not None:
             equipment = self._printed(origin, printed_id) if meter_id in self._meters else None
@@ -151,6 +156,7 @@ class Accounts:
         execute = self.connection.execute
         self._meters = dict(execute(f"SELECT id, first_seen_at FROM meter WHERE {of_meter} ORDER BY id").fetchall())
         self._first = min(self._meters, default=None)
+        self._joined = joined(self.connection)
         self._origins = dict(execute(f"SELECT name, meter_id FROM origin WHERE {of_origin}", names).fetchall())
         self._by_id, self._by_meter = {}, {meter_id: [] for meter_id in self._meters}
         columns = "id, meter_id, device_type, printed_id, channel, last_seen_at, last_seen_at"
@@ -183,12 +189,19 @@ class Accounts:
         Raises: ``StoreError`` when it is tied to a meter that is not there.
         """
         if origin.meter_id is not None:
-            if origin.meter_id not in self._meters:
+            tied_to = self._still(origin.meter_id)
+            if tied_to not in self._meters:
                 raise StoreError(f"{origin.name} is for meter {origin.meter_id}, which is not there")
-            return origin.meter_id
+            return tied_to
         own = self._origins.get(origin.name, self._first)
         assert own is not None
         return own
+
+    def _still(self, meter_id: int) -> int:
+        """The account that this one has become part of, if it was joined to another."""
+        while meter_id not in self._meters and meter_id in self._joined:
+            meter_id = self._joined[meter_id]
+        return meter_id
 
     def device(self, meter_id: int, reading: DeviceReading, received_at: int) -> int:
         """The row id of the M-Bus device that gave a value; a new one is stored."""
@@ -281,13 +294,22 @@ class Accounts:
 def own_meter_of(connection: Connection, origin: Origin) -> int:
     """The meter of an origin, as ``Accounts.own_meter``, asked of the database."""
     if origin.meter_id is not None:
-        row = connection.execute("SELECT id FROM meter WHERE id = ?", (origin.meter_id,)).fetchone()
-        if row is None:
+        tied_to, others = origin.meter_id, joined(connection)
+        while (row := connection.execute("SELECT id FROM meter WHERE id = ?", (tied_to,)).fetchone()) is None:
+            if tied_to in others:
+                tied_to = others[tied_to]
+                continue
             raise StoreError(f"{origin.name} is for meter {origin.meter_id}, which is not there")
     else:
         row = connection.execute("SELECT meter_id FROM origin WHERE name = ?", (origin.name,)).fetchone()
         row = row or connection.execute("SELECT min(id) FROM meter").fetchone()
     return int(row[0])
+
+
+def joined(connection: Connection) -> dict[int, int]:
+    """The accounts that were joined to another one, with that one; ids are not given again."""
+    rows = connection.execute("SELECT other_meter_id, meter_id FROM ledger_edit WHERE kind = 'join meters' ORDER BY id")
+    return dict(rows.fetchall())
 
 
 def _places(values: Collection[object]) -> str:

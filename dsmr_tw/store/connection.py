@@ -9,7 +9,7 @@ Tests: ``tests/contracts/store.py``, on both databases.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -20,6 +20,10 @@ Row: TypeAlias = tuple[Any, ...]
 
 Runner: TypeAlias = Callable[..., "Deferred[Any]"]
 """``runner(function, *args) -> Deferred``: where the work on a connection is done."""
+
+
+KEYS_CHANGED: Final = "dsmr_keys"
+"""Where it is told that API keys were made or removed."""
 
 
 class Cursor(Protocol):
@@ -65,6 +69,9 @@ class Connection(Protocol):
 
         What others remember of stored readings, and of ``accounts``, they read again.
         """
+
+    def tell(self, channel: str) -> None:
+        """Let other programs know, when the transaction is committed."""
 
     def size(self) -> tuple[int, int]:
         """How many bytes the database takes, and how many of them are free for new rows."""

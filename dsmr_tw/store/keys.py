@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from dsmr_tw.errors import MeterRefused, StoreError
 from dsmr_tw.interfaces import IKeys
-from dsmr_tw.store.connection import Connection, Database
+from dsmr_tw.store.connection import KEYS_CHANGED, Connection, Database
 from dsmr_tw.stored import ApiKey
 
 
@@ -53,8 +53,10 @@ def _add(
         "INSERT INTO api_key (name, scope, digest, hint, meter_id, created_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
         (name, scope, digest, hint, meter_id, now),
     ).fetchone()
+    connection.tell(KEYS_CHANGED)
     return ApiKey(key_id, name, scope, digest, meter_id, now, hint)
 
 
 def _remove(connection: Connection, key_id: int) -> bool:
+    connection.tell(KEYS_CHANGED)
     return connection.execute("DELETE FROM api_key WHERE id = ?", (key_id,)).rowcount == 1

@@ -65,6 +65,10 @@ class SqlMeters:
         """See ``IMeters``."""
         return self._disturb(_rename, meter_id, name)
 
+    def directory(self) -> Deferred[list[Meter]]:
+        """See ``IMeters``."""
+        return self.database.read(_directory)
+
     def statistics(self, meter_id: int) -> Deferred[StoredStatistics]:
         """See ``IMeters``."""
         return self.database.read(_statistics, meter_id)
@@ -166,6 +170,10 @@ def _check_name(connection: Connection, meter_id: int, name: str) -> None:
     other = connection.execute("SELECT id FROM meter WHERE name = ? AND id <> ?", (name, meter_id)).fetchone()
     if other is not None:
         raise MeterRefused(f"Meter {other[0]} is called {name!r} already; choose another name.")
+
+
+def _directory(connection: Connection) -> list[Meter]:
+    return [Meter(*row) for row in connection.execute("SELECT id, name, zone FROM meter ORDER BY id")]
 
 
 def _equipment(connection: Connection, meter_id: int) -> list[Equipment]:

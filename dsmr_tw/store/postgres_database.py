@@ -13,6 +13,7 @@ Tests: ``tests/store/test_postgres_database.py``
 from __future__ import annotations
 
 import re
+import select
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,12 +21,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
+import psycopg2
 from attrs import define, field
+from psycopg2 import extensions
 from psycopg2.extras import execute_batch
 from twisted.internet.defer import Deferred
 
 from dsmr_tw.store.connection import Connection, Cursor, Row, Runner
-from dsmr_tw.store.postgres import Dsn, connect, is_gone, translated
+from dsmr_tw.store.postgres import PATIENCE_S, Dsn, connect, is_gone, translated
 from dsmr_tw.store.postgres_batch import Run
 from dsmr_tw.store.postgres_statements import ALL
 from dsmr_tw.store.threads import result_of
@@ -46,6 +49,18 @@ STATEMENTS_AT_ONCE: Final = 100
 PARAMETER: Final = re.compile(r"\?(\d*)|%")
 ORDERS: Final = re.compile(r"INDEXED BY \w+")
 """What only SQLite has to be told."""
+
+
+def _wait(connection: Any) -> None:
+    """Wait for an answer as psycopg2 would by itself, but not for ever, and so that Ctrl-C breaks it off."""
+    while (state := connection.poll()) != extensions.POLL_OK:
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
+        if not poll.poll(PATIENCE_S * 1000):
+            raise psycopg2.OperationalError(f"no answer for {PATIENCE_S:g} s")
+
+
+extensions.set_wait_callback(_wait)
 
 
 @lru_cache(maxsize=1024)
@@ -153,6 +168,10 @@ class PostgresConnection:
         """See ``Connection``."""
         self.execute("SELECT pg_advisory_xact_lock(?, 0)", (ALL,))
         self.execute("UPDATE changed SET accounts = accounts + ?, readings = readings + 1", (int(accounts),))
+
+    def tell(self, channel: str) -> None:
+        """See ``Connection``."""
+        self.execute("SELECT pg_notify(?, '')", (channel,))
 
     def size(self) -> tuple[int, int]:
         """See ``Connection``. How much of it is free would take long to find out."""

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, Final, Protocol, TypeVar
 
 from attrs import define
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from dsmr_tw.domain.reading import MINUTE, Arrival, Receipt
@@ -59,10 +59,14 @@ class PostgresReadings(SqlLists):
     commit: Commit
     teller: str
     """Who tells others of what was stored, and need not be told."""
+    is_open: bool = True
+    """Whether the schema is there: readings are not written, nor refused, before it was looked at."""
     _memory: Memory | None = None
 
     def add(self, groups: Sequence[Sequence[Arrival]], now: int) -> Deferred[list[list[Receipt]]]:
         """See ``IReadings``."""
+        if not self.is_open:
+            return fail(StoreUnavailable("the database was not opened yet"))
         return Deferred.fromCoroutine(self._add(groups, now))
 
     def begin(self, connection: Connection) -> None:

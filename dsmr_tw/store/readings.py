@@ -5,7 +5,7 @@ Tests: ``tests/contracts/store.py``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -69,6 +69,9 @@ class SqlPorts:
     retention: IRetention = field(init=False)
     contracts: IContracts = field(init=False)
     temperatures: ITemperatures = field(init=False)
+
+    def watch(self, stored: Callable[[Collection[int] | None], object], keys: Callable[[], object]) -> None:
+        """See ``IStore``."""
 
     def __attrs_post_init__(self) -> None:
         self.meters = SqlMeters(self.database, self.own_meter)

@@ -54,6 +54,9 @@ class SqliteConnection(sqlite3.Connection):
     def hold_all(self, accounts: bool = True) -> None:
         """See ``Connection``."""
 
+    def tell(self, channel: str) -> None:
+        """See ``Connection``. There is no way."""
+
     def size(self) -> tuple[int, int]:
         """See ``Connection``."""
         pages, free, page = (

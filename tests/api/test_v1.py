@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from dsmr_tw.domain.reading import SECOND, YEAR_2000
+from dsmr_tw.domain.reading import HOUR, SECOND, YEAR_2000
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.limits import BODY_BYTES, READINGS_WAITING, TELEGRAMS_PER_BODY
-from tests.arrivals import heard
+from tests.arrivals import MINUTE, NOON, heard
 from tests.serving import KEY, READINGS, V1, Answer, ServedCase, request_bytes
 from tests.telegramtext import signed, telegram
 
@@ -239,11 +239,42 @@ class StoreAwayTests(ServedCase):
         self.assert_retry(self.served.post(V1, {"telegram": telegram()}), "10000 readings wait")
 
     def test_the_store_is_away(self) -> None:
-        """While the disk takes nothing, the sender is told so, without names of files."""
+        """What is posted meanwhile is taken all the same, and listed when the store is back."""
         self.served.writing.error = StoreUnavailable("/secret/dsmr.sqlite3: disk full")
+        answer = self.served.post(V1, {"telegram": telegram()}, X_Received_At="2024-04-02T09:00:00Z")
+        self.assertEqual((answer.status, answer.text), (201, ""))
+        self.assertEqual(self.served.get(READINGS).json["count"], 0)
+        self.served.writing.error = None
+        self.served.clock.advance(1)
+        self.assertEqual(self.served.get(READINGS).json["count"], 1)
+        [meter] = self.successResultOf(self.served.store.meters.all())
+        self.assertEqual(meter.last_seen_at, NOON - HOUR)
+
+    def test_a_key_for_one_meter(self) -> None:
+        """It goes on, too, once it was used."""
+        self.served.add_key("for-the-first", "write", meter_id=1)
+        self.assertEqual(self.served.post(V1, {"telegram": telegram()}, key="for-the-first").status, 201)
+        self.served.writing.error = self.served.reading.error = StoreUnavailable("away")
+        self.served.clock.advance(MINUTE // SECOND)
+        later = telegram(clock="240402120000S")
+        self.assertEqual(self.served.post(V1, {"telegram": later}, key="for-the-first").status, 201)
+        self.served.writing.error = self.served.reading.error = None
+        self.served.clock.advance(1)
+        self.assertEqual(self.served.get(READINGS).json["count"], 2)
+
+    def test_the_spool_takes_nothing_either(self) -> None:
+        """The sender is told so, without names of files."""
+        self.served.writing.error = StoreUnavailable("/secret/dsmr.sqlite3: disk full")
+        self.served.spool.path.rmdir()
         answer = self.served.post(V1, {"telegram": telegram()})
         self.assert_retry(answer, "The store is not available now.")
         self.assertNotIn("secret", answer.text)
+
+    def test_the_spool_is_full(self) -> None:
+        """The sender is told to come again."""
+        self.served.writing.error = StoreUnavailable("disk full")
+        self.served.spool.most_bytes = 0
+        self.assert_retry(self.served.post(V1, {"telegram": telegram()}), "Too many readings: the spool holds")
 
     def test_a_client_that_hangs_up(self) -> None:
         """A telegram that is being stored when its sender hangs up is stored all the same."""

@@ -293,6 +293,19 @@ class MeterTests(ServedCase):
         meters = self.served.get("/api/v2/meters", key="second-only").json
         self.assertEqual([meter["id"] for meter in meters], [2])
 
+    def test_where_a_key_for_one_meter_writes(self) -> None:
+        """What is posted with it is that meter's, whatever id it bears; that id stays the other meter's elsewhere."""
+        self.served.add_key("second-only", "admin", meter_id=2)
+        before = self.delivered("")
+        theirs = telegram(clock="240402115956S", delivered="000008.000")
+        self.assertEqual(self.served.post(V1, {"telegram": theirs}, key="second-only").status, 201)
+        posted = {**EXAMPLE, "timestamp": "2024-04-02T09:59:57Z", "electricity_delivered_1": "9.000"}
+        self.assertEqual(self.served.post(READINGS, posted, key="second-only").status, 201)
+        self.assertEqual(self.delivered("?meter=2"), ["7.000", "8.000", "9.000"])
+        self.assertEqual(self.delivered(""), before)
+        self.served.post(V1, {"telegram": telegram(clock="240402115958S", delivered="001001.000")})
+        self.assertEqual(self.delivered(""), [*before, "1001.000"])
+
     def delivered(self, query: str, key: str = KEY) -> list[str]:
         """The positions of register 1 on a page."""
         results = self.served.get(READINGS + query, key=key).json["results"]

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.domain.reading import Arrival
 from dsmr_tw.domain.spans import SpanKind
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import SpanFilter
 
 

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.keys import digest_of, owner_key
 from dsmr_tw.statedir import StateDir
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ApiKey
 
 
@@ -41,6 +42,23 @@ class ApiKeyTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 0, result.output)
         key = self.keys()["dashboard"]
         self.assertEqual((key.scope, key.digest), ("read", digest_of(result.output.strip())))
+
+    def test_a_key_for_one_meter(self) -> None:
+        """It is named by name or id, and the key keeps it whatever else about the key is changed."""
+        result_of(self.store.meters.add("Cellar", "Europe/Amsterdam"))
+        for name, meter in (("one", "Cellar"), ("two", "2")):
+            self.assertEqual(self.dsmr("apikey", "create", "--meter", meter, name).exit_code, 0)
+        self.dsmr("apikey", "set", "one", asked="another-key-for-it\n")
+        self.dsmr("apikey", "set", "one", "--scope", "read", asked="another-key-for-it\n")
+        keys = self.keys()
+        self.assertEqual([keys[name].meter_id for name in ("owner", "one", "two")], [None, 2, 2])
+
+    def test_a_meter_that_is_not_there(self) -> None:
+        """No key is made for it."""
+        result = self.dsmr("apikey", "create", "--meter", "Cellar", "one")
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("There is no meter 'Cellar'", result.output)
+        self.assertNotIn("one", self.keys())
 
     def test_two_keys_of_one_name_are_refused(self) -> None:
         """A name stands for one key, or nobody knew which to revoke."""
@@ -98,6 +116,16 @@ class ApiKeyTests(SynchronousTestCase):
         listed = self.dsmr("apikey", "list").output
         self.assertRegex(listed, r"(?m)^2 +logger +write +…" + made[-4:])
         self.assertNotIn(made, listed)
+
+    def test_the_list_says_which_meter(self) -> None:
+        """As soon as a key is for one meter; who has no such key never reads of meters."""
+        self.dsmr("apikey", "create", "plain")
+        self.assertNotIn("METER", self.dsmr("apikey", "list").output)
+        self.dsmr("apikey", "create", "--meter", "1", "tied")
+        listed = self.dsmr("apikey", "list").output
+        self.assertRegex(listed, r"(?m)^ID +NAME +SCOPE +METER +ENDS IN +MADE$")
+        self.assertRegex(listed, r"(?m)^2 +plain +write +any +…")
+        self.assertRegex(listed, r"(?m)^3 +tied +write +Meter 1 \(id 1\) +…")
 
     def test_a_wrong_directory_is_said(self) -> None:
         """No database is made by mistake."""

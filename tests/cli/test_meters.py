@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.domain.reading import DAY, HOUR, Arrival, DeviceReading
 from dsmr_tw.statedir import StateDir
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import (
     GAS_METER,

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.domain.contract import Contract
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 from tests.arrivals import NOON, OTHER_METER, SECOND_CABLE, heard
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.domain.reading import DAY, HOUR
-from dsmr_tw.store.connect import result_of
+from dsmr_tw.store.threads import result_of
 from tests.arrivals import NOON, OTHER_METER, SECOND_CABLE, gas, heard
 from tests.cli.besidecase import BesideCase, Impatient
 

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.domain.reading import HOUR
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 from tests.arrivals import MINUTE, NOON, heard
 
 

@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.domain.localtime import instant_of
 from dsmr_tw.domain.temperature import Temperature
-from dsmr_tw.store.connect import result_of, sqlite_store
+from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.threads import result_of
 
 
 def measured(time: str, tenths: int) -> Temperature:

@@ -82,6 +82,7 @@ class GoldenTests(SynchronousTestCase):
                 equipment_id="4B384547303530313033393334323239",
                 statistics=MeterStatistics("50", 2, 4, 2, (2, 1, 0), (0, 3, 0)),
                 telegram=data.decode("latin-1").rstrip(),
+                zone="Europe/Amsterdam",
             ),
         )
 

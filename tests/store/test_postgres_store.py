@@ -20,7 +20,7 @@ from tests.store import (
 from tests.store.test_sqlite import SqliteCase
 
 
-class PostgresStoreTests(OnPostgres, StoreContract, SqliteCase):
+class PostgresStoreTests(OnPostgres, StoreContract, SqliteCase):  # type: ignore[misc]  # another kind of store
     """A store on a server holds what every store holds."""
 
 

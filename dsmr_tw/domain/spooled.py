@@ -1,0 +1,80 @@
+"""Responsible for a telegram's form in the spool: all that is needed to take it once more, just as it was taken.
+
+    received_at, meter_id, lengths | zone | origin's name | the telegram from / to the CRC
+
+Numbers are big-endian, so that they begin alike from one telegram to the next; ``meter_id`` 0 stands for ``None``.
+A telegram is parsed again when it is read: the arrival is then equal to the one that was written.
+
+Tests: ``tests/domain/test_spooled.py``
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from attrs import frozen
+
+from dsmr_tw.domain.arrival import arrival
+from dsmr_tw.domain.localtime import meter_zone, to_utc_text
+from dsmr_tw.domain.parse import TelegramParser
+from dsmr_tw.domain.reading import Arrival, Origin
+from dsmr_tw.domain.telegram import RawTelegram
+from dsmr_tw.errors import DsmrError
+
+_HEAD: Final = Struct(">qqBH")
+
+
+@frozen
+class Record:
+    """What stands in one record."""
+
+    received_at: int
+    """When the telegram was taken."""
+
+    origin: Origin
+    """Which cable or key it came by."""
+
+    zone: str
+    """The time zone in which its clocks are read: ``"Europe/Amsterdam"``."""
+
+    telegram: str
+    """From ``/`` to the CRC, each byte one character (Latin-1)."""
+
+    def text(self) -> str:
+        """For people: when and from where it came, then the telegram."""
+        return f"{to_utc_text(self.received_at)} {self.origin.name}\n{self.telegram}\n"
+
+    def arrival(self, parser: TelegramParser) -> Arrival:
+        """What an intake took.
+
+        Raises: ``DsmrError`` when this program, unlike the one that wrote it, sees no telegram in it.
+        """
+        data, _, crc = self.telegram.rpartition("!")
+        raw = RawTelegram(f"{data}!".encode("latin-1"), int(crc, 16) if crc else None)
+        return arrival(parser.parse(raw), self.origin, self.received_at, meter_zone(self.zone))
+
+
+def record_of(taken: Arrival) -> bytes:
+    """A telegram as it is kept in the spool."""
+    assert taken.telegram is not None and taken.zone is not None, "only telegrams are spooled"
+    zone, name = taken.zone.encode(), taken.origin.name.encode()
+    head = _HEAD.pack(taken.received_at, taken.origin.meter_id or 0, len(zone), len(name))
+    return b"".join((head, zone, name, taken.telegram.encode("latin-1")))
+
+
+def record_in(data: bytes) -> Record:
+    """What stands in the bytes of one record."""
+    received_at, meter_id, zone_bytes, name_bytes = _HEAD.unpack_from(data)
+    name_at = _HEAD.size + zone_bytes
+    telegram_at = name_at + name_bytes
+    origin = Origin(data[name_at:telegram_at].decode(), meter_id or None)
+    return Record(received_at, origin, data[_HEAD.size : name_at].decode(), data[telegram_at:].decode("latin-1"))
+
+
+def arrival_in(data: bytes, parser: TelegramParser) -> Arrival | DsmrError:
+    """What an intake took, or why nothing can be taken from the record."""
+    try:
+        return record_in(data).arrival(parser)
+    except DsmrError as error:
+        return error

@@ -1,0 +1,90 @@
+"""Responsible for what a server has to know to take readings while its database is away: the keys and the meters.
+
+A file in the state directory holds what was last read of them; of the keys their hashes only.
+
+Tests: ``tests/test_known.py``
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from dsmr_tw.statedir import replace_file
+from dsmr_tw.stored import ApiKey, Meter
+
+FILE = "known.json"
+
+_log = Logger()
+
+
+@define
+class Known:
+    """What was last read of keys and meters."""
+
+    path: Path
+    keys: list[ApiKey] = field(factory=list, init=False)
+    meters: list[Meter] = field(factory=list, init=False)
+    """Without what changes all the time: number, name and zone."""
+
+    def load(self) -> None:
+        """Read the file; one that is damaged counts for nothing, as at a first start."""
+        try:
+            told = json.loads(self.path.read_text("utf-8"))
+            keys = [_key(of) for of in told["keys"]]
+            meters = [Meter(int(of["id"]), str(of["name"]), str(of["zone"])) for of in told["meters"]]
+            self.keys, self.meters = keys, meters
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _log.warn("{path} can't be read, it will be written anew: {error}", path=str(self.path), error=str(error))
+
+    def keep_keys(self, keys: list[ApiKey]) -> None:
+        """Keep these, if they are others than before."""
+        if keys != self.keys:
+            self.keys = keys
+            self._write()
+
+    def keep_meters(self, meters: list[Meter]) -> None:
+        """Keep these, if they are others than before."""
+        plain = [Meter(meter.id, meter.name, meter.zone) for meter in meters]
+        if plain != self.meters:
+            self.meters = plain
+            self._write()
+
+    def _write(self) -> None:
+        told = {
+            "keys": [
+                {
+                    "id": key.id,
+                    "name": key.name,
+                    "scope": key.scope,
+                    "digest": key.digest.hex(),
+                    "meter_id": key.meter_id,
+                    "created_at": key.created_at,
+                    "hint": key.hint,
+                }
+                for key in self.keys
+            ],
+            "meters": [{"id": meter.id, "name": meter.name, "zone": meter.zone} for meter in self.meters],
+        }
+        try:
+            replace_file(self.path, json.dumps(told, indent=1))
+        except OSError as error:
+            _log.warn("{path} can't be written: {error}", path=str(self.path), error=str(error))
+
+
+def _key(of: dict[str, Any]) -> ApiKey:
+    return ApiKey(
+        int(of["id"]),
+        str(of["name"]),
+        str(of["scope"]),
+        bytes.fromhex(of["digest"]),
+        None if of["meter_id"] is None else int(of["meter_id"]),
+        int(of["created_at"]),
+        str(of["hint"]),
+    )

@@ -1,0 +1,331 @@
+"""Responsible for the spool: what waits on disk for the store, in the order in which it came.
+
+    0000000001.spool, 0000000002.spool, …   what waits; see ``dsmr_tw.segment``
+    0000000001.damaged                      what could not be read to its end, kept for a person to look at
+    refused                                 as text, what the store did not want
+
+What is appended is on disk when that is acknowledged.
+Nothing is ever written behind what was there at the start, or behind a write that failed: a new file is begun.
+A file goes when everything in it is stored; after a crash some of what is stored may be read once more.
+
+One program at a time uses a spool, by a lock on its directory.
+Its work is done by a runner, one piece at a time: ``runner(function, *args) -> Deferred``.
+
+Tests: ``tests/test_spool.py``
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from dsmr_tw.errors import SpoolFull, StoreRefused, StoreUnavailable
+from dsmr_tw.interfaces import ISpool
+from dsmr_tw.limits import SPOOL_BYTES
+from dsmr_tw.segment import HEADER, Codec, frames_of, scan
+
+T = TypeVar("T")
+
+SPOOL: Final = "spool"
+"""The name of its directory in a state directory."""
+
+SEGMENT_BYTES: Final = 4 * 1024 * 1024
+"""A file that has grown so large is not written to any more."""
+
+CHUNK: Final = 256 * 1024
+"""Bytes read at once; no record is so large."""
+
+_NAME: Final = re.compile(r"(\d{10})\.spool")
+_REFUSED: Final = b"# refused: "
+
+
+@define(eq=False)
+class Segment:
+    """One file."""
+
+    path: Path
+    records: int
+    """How many can be read."""
+    end: int
+    """Where they end in the file."""
+    is_damaged: bool = False
+    """Whether there is more in it that can't be read."""
+    read: int = 0
+    stored: int = 0
+    read_to: int = len(HEADER)
+    codec: Codec = field(factory=Codec)
+    """For reading."""
+
+
+@define
+class Writing:
+    """The file that is written to."""
+
+    segment: Segment
+    file: int
+    codec: Codec
+
+
+@implementer(ISpool)
+@define(eq=False)
+class Spool:
+    """The files of one directory."""
+
+    path: Path
+    runner: Callable[..., Deferred[Any]]
+    most_bytes: int = SPOOL_BYTES
+    segment_bytes: int = SEGMENT_BYTES
+
+    records: int = field(default=0, init=False)
+    held_bytes: int = field(default=0, init=False)
+    refused: int = field(default=0, init=False)
+    damaged: int = field(default=0, init=False)
+    _segments: deque[Segment] = field(factory=deque, init=False)
+    _writing: Writing | None = field(default=None, init=False)
+    _next: int = field(default=1, init=False)
+    """The number of the next file."""
+    _kept_bytes: int = field(default=0, init=False)
+    """Of files that stay whatever is stored."""
+    _lock: int | None = field(default=None, init=False)
+    _log = Logger()
+
+    def open(self) -> None:
+        """Take the directory, which is made if need be, and find out what waits in it.
+
+        Raises: ``StoreRefused`` when another program uses it, or it can't be used.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = _locked(self.path)
+            self.survey()
+        except OSError as error:
+            raise StoreRefused(f"The spool {self.path} can't be used: {error.strerror}.") from error
+        for segment in list(self._segments):
+            self._settle(segment)
+
+    def survey(self) -> None:
+        """Find out what waits in the directory, without changing anything there."""
+        names = sorted(path.name for path in self.path.iterdir())
+        segments = [_found(self.path / name) for name in names if _NAME.fullmatch(name)]
+        self._segments = deque(segments)
+        self._next = 1 + max((int(name[:10]) for name in names if name[:10].isdigit()), default=0)
+        self.records = sum(segment.records for segment in segments)
+        self.held_bytes = sum(segment.end for segment in segments)
+        kept = [self.path / name for name in names if name.endswith(".damaged") or name == "refused"]
+        self._kept_bytes = sum(path.stat().st_size for path in kept)
+        self.damaged = sum(path.suffix == ".damaged" for path in kept) + sum(one.is_damaged for one in segments)
+        refused = self.path / "refused"
+        self.refused = refused.read_bytes().count(b"\n" + _REFUSED) if refused.exists() else 0
+
+    def close(self) -> None:
+        """Let others use the directory."""
+        self._end_writing()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def append(self, records: Sequence[bytes]) -> Deferred[None]:
+        """See ``ISpool``."""
+        return self.runner(self._append, records)
+
+    def read(self, most: int, understood: Callable[[bytes], T]) -> Deferred[list[T]]:
+        """See ``ISpool``."""
+        return self.runner(self._read, most, understood)
+
+    def forget(self, records: int) -> Deferred[None]:
+        """See ``ISpool``."""
+        return self.runner(self._forget, records)
+
+    def refuse(self, text: str, reason: str) -> Deferred[None]:
+        """See ``ISpool``."""
+        return self.runner(self._refuse, text, reason)
+
+    def _append(self, records: Sequence[bytes]) -> None:
+        writing = self._writing
+        codec = Codec() if writing is None else writing.codec
+        before = codec.dictionary
+        data = frames_of(codec, records)
+        if self.held_bytes + self._kept_bytes + len(data) > self.most_bytes:
+            codec.dictionary = before
+            raise SpoolFull(f"the spool holds {self.records} telegrams already")
+        with self._disk():
+            if writing is None:
+                self._writing = writing = self._begin(codec, data)
+            else:
+                self._write_more(writing, data)
+        segment = writing.segment
+        segment.records += len(records)
+        self.records += len(records)
+        if segment.end >= self.segment_bytes:
+            self._end_writing()
+
+    def _begin(self, codec: Codec, data: bytes) -> Writing:
+        """A new file with its first records."""
+        path = self.path / f"{self._next:010}.spool"
+        self._next += 1
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            _write(file, HEADER + data)
+            os.fdatasync(file)
+            _sync_directory(self.path)
+        except OSError:
+            os.close(file)
+            with suppress(OSError):
+                path.unlink()
+            raise
+        segment = Segment(path, 0, len(HEADER) + len(data))
+        self._segments.append(segment)
+        self.held_bytes += segment.end
+        return Writing(segment, file, codec)
+
+    def _write_more(self, writing: Writing, data: bytes) -> None:
+        segment = writing.segment
+        try:
+            _write(writing.file, data)
+            os.fdatasync(writing.file)
+        except OSError:
+            # Nobody knows what of it is on the disk now. What can't be cut off is read once more at the next start.
+            with suppress(OSError):
+                os.ftruncate(writing.file, segment.end)
+            self._end_writing()
+            raise
+        segment.end += len(data)
+        self.held_bytes += len(data)
+
+    def _end_writing(self) -> None:
+        if self._writing is not None:
+            os.close(self._writing.file)
+            self._writing = None
+
+    def _read(self, most: int, understood: Callable[[bytes], T]) -> list[T]:
+        found: list[bytes] = []
+        for segment in list(self._segments):
+            while segment.read < segment.records and len(found) < most:
+                found += self._read_from(segment, most - len(found))
+        return [understood(record) for record in found]
+
+    def _read_from(self, segment: Segment, most: int) -> list[bytes]:
+        """The next records of a file; none when it has turned out to be damaged."""
+        found: list[bytes] = []
+        with suppress(OSError, zlib.error), segment.path.open("rb") as file:
+            file.seek(segment.read_to)
+            data = file.read(min(CHUNK, segment.end - segment.read_to))
+            frames = scan(data, most)
+            found = [segment.codec.record(*frame) for frame in frames.frames]
+            segment.read_to += frames.end
+        segment.read += len(found)
+        if not found:
+            self._log.error("{path} has gone bad: it can't be read any further", path=str(segment.path))
+            self.damaged += not segment.is_damaged
+            segment.is_damaged = True
+            self.records -= segment.records - segment.read
+            segment.records = segment.read
+            self._settle(segment)
+        return found
+
+    def _forget(self, records: int) -> None:
+        while records:
+            segment = self._segments[0]
+            part = min(records, segment.records - segment.stored)
+            segment.stored += part
+            self.records -= part
+            records -= part
+            self._settle(segment)
+
+    def _settle(self, segment: Segment) -> None:
+        """A file of which everything is stored goes, or is put aside."""
+        if segment.stored < segment.records or self._lock is None:
+            return
+        if self._writing is not None and self._writing.segment is segment:
+            self._end_writing()
+        self._segments.remove(segment)
+        self.held_bytes -= segment.end
+        # What can't be removed is stored once more after the next start, which changes nothing.
+        with suppress(OSError):
+            if segment.is_damaged:
+                aside = segment.path.rename(segment.path.with_suffix(".damaged"))
+                self._kept_bytes += aside.stat().st_size
+                self._log.error("not all of {path} can be read; it is kept", path=str(aside))
+            else:
+                segment.path.unlink()
+
+    def _refuse(self, text: str, reason: str) -> None:
+        lines = b"\n" + _REFUSED + f"{' '.join(reason.split())}\n{text}".encode()
+        with self._disk():
+            file = os.open(self.path / "refused", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                _write(file, lines)
+                os.fsync(file)
+                _sync_directory(self.path)
+            finally:
+                os.close(file)
+        self._kept_bytes += len(lines)
+        self.refused += 1
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreUnavailable(f"{self.path}: {error.strerror}") from error
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a program uses the spool in this directory now.
+
+    Raises: ``OSError`` when there is none, or it can't be looked at.
+    """
+    try:
+        os.close(_locked(path, fcntl.LOCK_SH))
+    except StoreRefused:
+        return True
+    return False
+
+
+def _locked(path: Path, kind: int = fcntl.LOCK_EX) -> int:
+    """A lock on the directory, which ends with its being closed."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(directory, kind | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(directory)
+        raise StoreRefused(f"A running server uses the spool {path}.") from error
+    return directory
+
+
+def _found(path: Path) -> Segment:
+    """What a file holds, as it was left by whoever wrote it."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return Segment(path, 0, 0, is_damaged=True)
+    if not data.startswith(HEADER):
+        return Segment(path, 0, len(data), is_damaged=not HEADER.startswith(data))
+    found = scan(data, at=len(HEADER))
+    return Segment(path, len(found.frames), found.end, found.is_damaged)
+
+
+def _write(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def _sync_directory(path: Path) -> None:
+    """Let the names in a directory outlive a power cut."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
