@@ -62,11 +62,14 @@ class Service:
 
 
 @contextmanager
-def service(state: Path) -> Iterator[Service]:
-    """A service with its database in a state directory, and its API on some free port; it ends with the block."""
-    state.mkdir(exist_ok=True)
+def service(state: Path, *more: str) -> Iterator[Service]:
+    """A service with its database in a state directory, and its API on some free port; it ends with the block.
+
+    ``more`` are further options of it.
+    """
+    state.mkdir(parents=True, exist_ok=True)
     log = state / "service.log"
-    options = ("--state-dir", str(state), "--http", f"tcp:0:interface={HOST}", "--enable-api")
+    options = ("--state-dir", str(state), "--http", f"tcp:0:interface={HOST}", "--enable-api", *more)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*TWISTD, "dsmr", *options],

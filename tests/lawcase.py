@@ -84,12 +84,12 @@ class LawCase(LedgerCase):
 
     def check_findings(self, history: History) -> None:
         """Each set of registers has the epochs, outliers and quarters that are true."""
-        quarters = [row[1:] for row in self.run_sql("SELECT * FROM quarter")]
+        quarters = [row[1:] for row in self.run_sql("SELECT * FROM quarter ORDER BY instant")]
         self.assertEqual(summed(row[1:5] for row in quarters), history.electricity.all)
         self.check_equal("quarter", quarters, list(history.electricity.quarters()))
         self.check_epochs(0, history.electricity)
         for equipment_id, behind in zip(self.equipment_ids(history), history.devices, strict=True):
-            found = self.run_sql(f"SELECT * FROM device_quarter WHERE equipment_id = {equipment_id}")
+            found = self.run_sql(f"SELECT * FROM device_quarter WHERE equipment_id = {equipment_id} ORDER BY instant")
             self.assertEqual(sum(row[3] for row in found), behind.registers.all[0])
             true = [(row[0], row[1], row[5], *row[11:]) for row in behind.registers.quarters()]
             self.check_equal("device_quarter", [row[2:] for row in found], true)
@@ -103,8 +103,11 @@ class LawCase(LedgerCase):
         """Epochs begin where they do, and what is wrong is known to be."""
         where = f"WHERE equipment_id = {equipment_id}"
         begins = [(epoch[0].at, reason) for epoch, reason in zip(registers.epochs, registers.reasons, strict=True)]
-        self.assertEqual(self.run_sql(f"SELECT instant, reason FROM epoch {where}"), begins)
-        self.assertEqual(self.run_sql(f"SELECT instant, reason FROM outlier {where}"), registers.outliers)
+        self.assertEqual(self.run_sql(f"SELECT instant, reason FROM epoch {where} ORDER BY instant"), begins)
+        self.assertEqual(
+            self.run_sql(f"SELECT instant, reason FROM outlier {where} ORDER BY instant, reading_id"),
+            registers.outliers,
+        )
 
     def check_spans(self, history: History) -> None:
         """All spans that can be closed are there, and hold what is true; with what is still open that is all."""

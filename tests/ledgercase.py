@@ -14,8 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.store.connect import sqlite_store
-from dsmr_tw.store.threads import result_of
+from dsmr_tw.store.connection import Connection, Runner
 from dsmr_tw.store.sqlite import SqliteStore
+from dsmr_tw.store.threads import result_of
 from tests.contracts.storecase import FIRST, StoreCase
 
 P = ParamSpec("P")
@@ -59,7 +60,15 @@ class LedgerCase(StoreCase, SynchronousTestCase):
 
     def make_store(self) -> SqliteStore:
         """See ``StoreCase``."""
-        return sqlite_store(self.path, "Europe/Amsterdam", self.power, maybeDeferred)
+        return sqlite_store(self.path, "Europe/Amsterdam", *self.runners())
+
+    def runners(self) -> tuple[Runner, Runner]:
+        """See ``StoreCase``."""
+        return self.power, maybeDeferred
+
+    def connection(self) -> Connection:
+        """A connection that sees what is stored."""
+        return self.store.database.writer()
 
     def ask(self, function: Callable[P, Deferred[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``StoreCase``."""

@@ -6,9 +6,10 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.defer import maybeDeferred
+import psycopg2
 
 from dsmr_tw.store.connect import postgres_store
+from dsmr_tw.store.postgres_database import PostgresConnection
 from dsmr_tw.store.postgres_store import PostgresStore
 from tests.postgres import server
 
@@ -43,6 +44,8 @@ def shared_url() -> str:
 class OnPostgres(Case):
     """A test whose store is on a server, and whose work is done at once."""
 
+    _seeing: PostgresConnection | None = None
+
     def setUp(self) -> None:
         """Begin with nothing."""
         self.url = shared_url()
@@ -52,7 +55,27 @@ class OnPostgres(Case):
 
     def make_store(self) -> PostgresStore:
         """See ``StoreCase``."""
-        return postgres_store(self.url, ZONE, getattr(self, "power", maybeDeferred), maybeDeferred)
+        return postgres_store(self.url, ZONE, *self.runners())
+
+    def begin_anew(self) -> None:
+        """An empty store again."""
+        self.ask(self.store.close)
+        server().ask(EMPTY, self.url)
+        self.store = self.make_store()
+        self.ask(self.store.open)
+
+    def connection(self) -> PostgresConnection:
+        """A connection that sees what is stored."""
+        if self._seeing is None:
+            raw = psycopg2.connect(self.url)
+            self.addCleanup(raw.close)
+            self._seeing = PostgresConnection(raw)
+        return self._seeing
+
+    def table_names(self) -> list[str]:
+        """All tables."""
+        found = server().ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", self.url)
+        return [name for (name,) in found]
 
     def on_writer(self, sql: str) -> list[Any]:
         """What a connection that writes answers; SQLite's orders to itself mean nothing here."""
@@ -70,7 +93,7 @@ class OnPostgres(Case):
 
 
 def on_postgres(namespace: dict[str, Any], *modules: ModuleType) -> None:
-    """Put into a test module what the test cases of others are on PostgreSQL."""
+    """Put into a test module what the test cases of others are on PostgreSQL, but for those of SQLite alone."""
     for module in modules:
         for name, case in vars(module).items():
             if isinstance(case, type) and case.__module__ == module.__name__ and _has_tests(case):
@@ -79,4 +102,8 @@ def on_postgres(namespace: dict[str, Any], *modules: ModuleType) -> None:
 
 
 def _has_tests(case: type) -> bool:
-    return hasattr(case, "make_store") and any(name.startswith("test_") for name in dir(case))
+    return (
+        hasattr(case, "make_store")
+        and not getattr(case, "sqlite_only", False)
+        and any(name.startswith("test_") for name in dir(case))
+    )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.postgres import server
+
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 120
 
@@ -86,6 +88,11 @@ class BenchmarkTests(SynchronousTestCase):
     def test_size(self) -> None:
         """Bytes for a reading."""
         self.assert_tells("size", "three phases, with sun")
+
+    def test_postgres_size(self) -> None:
+        """Bytes for a reading on a server."""
+        server()
+        self.assert_tells("postgres_size", "bytes a reading, and")
 
     def test_spool(self) -> None:
         """The room that telegrams take while the database is away, and how fast they are stored afterwards."""

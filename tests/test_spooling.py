@@ -458,6 +458,17 @@ class StopTests(SpoolingCase):
         self.successResultOf(answer)
         self.assertEqual(self.house.spool.records, 1)
 
+    def test_what_is_spooled_for_the_stop_is_waited_for(self) -> None:
+        """The service does not end before its last telegram is on disk."""
+        self.house.go_away()
+        self.house.hear(1)
+        self.house.spooling.held = True
+        stopped = self.house.datalogger.stopService()
+        self.assertNoResult(stopped)
+        self.house.spooling.release()
+        self.successResultOf(stopped)
+        self.assertEqual(self.house.spool.records, 1)
+
     def test_in_the_midst_of_reading(self) -> None:
         """What was not stored yet stays in the spool."""
         self.house.go_away()

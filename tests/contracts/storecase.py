@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from dsmr_tw.domain.reading import Arrival, Receipt, StoredReading
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.interfaces import IStore
+from dsmr_tw.store.connection import Runner
 from dsmr_tw.stored import Meter, ReadingFilter, ReadingPage
 
 if TYPE_CHECKING:
@@ -33,12 +34,18 @@ class StoreCase(Case):
     """A test with an open store. A subclass gives it ``make_store`` and ``ask``."""
 
     store: Any
+    sqlite_only: bool = False
+    """Whether the test asks what only SQLite can answer, so that it runs on nothing else."""
     now: int = 0
     """The latest instant at which something arrived; a test may set the server's clock back."""
 
     def make_store(self) -> IStore:
         """A store that is not open yet, on the database of this test: empty at first, then with what was stored."""
         raise NotImplementedError
+
+    def runners(self) -> tuple[Runner, Runner]:
+        """Where the store writes, and where it reads: at once, unless a test has other wishes."""
+        return maybeDeferred, maybeDeferred
 
     def ask(self, function: Callable[P, Deferred[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function``: the result of its Deferred, or its failure raised."""

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30
 SERVING = re.compile(rb"serving HTTP on http://127\.0\.0\.1:(\d+)/")
 TWISTD = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
-READY = re.compile(rb"readings in the sqlite store")
+READY = re.compile(rb"readings in the \w+ store")
 
 
 @define
@@ -34,8 +34,8 @@ class RunningServer:
     port: int = field(init=False, default=0)
     log: bytearray = field(factory=bytearray, init=False)
 
-    def start(self) -> RunningServer:
-        """Start it, and wait until it has opened its store and answers."""
+    def start(self, ready: bool = True) -> RunningServer:
+        """Start it, and wait until it answers, and has opened its store if it shall be ``ready``."""
         self.log.clear()
         if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
             # A shell's background job is born deaf to Ctrl-C, and so would be its children.
@@ -48,7 +48,8 @@ class RunningServer:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         self.port = int(self.wait_for(SERVING)[1])
-        self.wait_for(READY)
+        if ready:
+            self.wait_for(READY)
         return self
 
     def _options(self) -> tuple[str, ...]:
@@ -105,6 +106,13 @@ class Client:
         query = f"?{urlencode(parameters)}" if parameters else ""
         self.connection.request("GET", path + query, headers={"X-AUTHKEY": self.key})
         return json.loads(self.connection.getresponse().read())
+
+    def status(self, path: str) -> int:
+        """The status that a GET of ``path`` is answered with."""
+        self.connection.request("GET", path, headers={"X-AUTHKEY": self.key})
+        response = self.connection.getresponse()
+        response.read()
+        return response.status
 
     def post(self, path: str, **form: object) -> int:
         """The status that a POST of a form is answered with."""

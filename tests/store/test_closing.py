@@ -35,18 +35,20 @@ class ClosingCase(LedgerCase):
 
     def hours(self) -> list[int]:
         """Which hours after noon there are."""
-        hours = [(at - NOON) // HOUR for (at,) in self.run_sql("SELECT instant FROM hour_statistics")]
+        hours = [(at - NOON) // HOUR for (at,) in self.run_sql("SELECT instant FROM hour_statistics ORDER BY instant")]
         wanted = SpanFilter(SpanKind.HOUR, FIRST)
         self.assertEqual(self.ask(self.store.statistics.page, wanted, False, 0, 1).count, len(hours))
         return hours
 
     def amounts(self, table: str = "hour_statistics") -> list[int]:
         """What the register took in each row."""
-        return [amount for (amount,) in self.run_sql(f"SELECT delivered_1 FROM {table}")]
+        return [amount for (amount,) in self.run_sql(f"SELECT delivered_1 FROM {table} ORDER BY instant")]
 
     def days(self) -> list[str]:
         """Which local days there are."""
-        return [str(AMSTERDAM.day_of(at)) for (at,) in self.run_sql("SELECT instant FROM day_statistics")]
+        return [
+            str(AMSTERDAM.day_of(at)) for (at,) in self.run_sql("SELECT instant FROM day_statistics ORDER BY instant")
+        ]
 
 
 class ElectricityTests(ClosingCase):
@@ -258,7 +260,7 @@ class VanishingTests(ClosingCase):
         instants = self.run_sql(f"SELECT instant FROM reading WHERE instant >= {minute(start)}")
         self.run_sql(f"DELETE FROM reading WHERE instant >= {minute(start)}")
         for mark in {at - at % QUARTER for (at,) in instants}:
-            self.run_sql(f"INSERT INTO dirty_quarter VALUES ({FIRST}, {mark}, 0)")
+            self.run_sql(f"INSERT INTO dirty_quarter (meter_id, instant) VALUES ({FIRST}, {mark})")
 
     def test_with_the_newest_reading_goes_the_row_it_closed(self) -> None:
         """An hour of which the end is not known any more is not closed."""
@@ -375,7 +377,7 @@ class LongTests(ClosingCase):
         """Also where their hours are there already."""
         self.add(*telegrams(f"0=0 {70 * 24 * 60}={70 * 24 * 60}"))
         self.settle()
-        before = self.run_sql("SELECT * FROM day_statistics")
+        before = self.run_sql("SELECT * FROM day_statistics ORDER BY instant")
         self.run_sql("DELETE FROM day_statistics")
         counts = []
         more = True
@@ -383,7 +385,7 @@ class LongTests(ClosingCase):
             more = self.close_rows()
             counts.append(len(self.days()))
         self.assertEqual(counts, [30, 60, 70, 70])
-        self.assertEqual(self.run_sql("SELECT * FROM day_statistics"), before)
+        self.assertEqual(self.run_sql("SELECT * FROM day_statistics ORDER BY instant"), before)
 
     def test_a_clock_that_was_not_set_closes_nothing(self) -> None:
         """Nor does it take anything away."""

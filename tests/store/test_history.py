@@ -6,6 +6,7 @@ from typing import Any
 
 from dsmr_tw.domain.ledger import NEVER, Edits
 from dsmr_tw.domain.pace import Row, device, electricity
+from dsmr_tw.domain.power import apart
 from dsmr_tw.domain.reading import DAY, GAS, SECOND, YEAR_2000, YEAR_2020
 from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.store.history import ELECTRICITY, FIRST_LIST, MAX_POWER_W, SqlHistory, registers_of
@@ -31,7 +32,7 @@ class HistoryCase(LedgerCase):
 
     def history(self, device_type: int = 0, *, place: int = 0, meter_id: int = FIRST, until: int = NEVER) -> SqlHistory:
         """Of the electricity, or of the first (second, …) device of a type."""
-        connection = self.store.database.writer()
+        connection = self.connection()
         found = [of for of in registers_of(connection, meter_id) if of.device_type == device_type]
         return SqlHistory(connection, found[place], until)
 
@@ -58,12 +59,13 @@ class OrderTests(HistoryCase):
         self.add(heard(minute(21), delivered_1=1, currently_delivered=0, currently_returned=700, **values))
         self.add(heard(minute(22), delivered_1=1, currently_delivered=300, currently_returned=80, **values))
         [(equipment,)] = self.run_sql("SELECT id FROM equipment")
+        found = self.all_rows(self.history())[3:]
         self.assertEqual(
-            self.all_rows(self.history())[3:],
+            [(*row[:7], apart(row[7])) for row in found],
             [
-                (minute(20), 4, equipment, 1, 2, 3, 4, 700),
-                (minute(21), 5, equipment, 1, 2, 3, 4, -700),
-                (minute(22), 6, equipment, 1, 2, 3, 4, "300,80"),
+                (minute(20), 4, equipment, 1, 2, 3, 4, (700, 0)),
+                (minute(21), 5, equipment, 1, 2, 3, 4, (0, 700)),
+                (minute(22), 6, equipment, 1, 2, 3, 4, (300, 80)),
             ],
         )
 
@@ -206,7 +208,7 @@ class RegistersTests(HistoryCase):
 
     def test_a_meter_that_was_never_heard(self) -> None:
         """It has its electricity."""
-        [only] = registers_of(self.store.database.writer(), FIRST)
+        [only] = registers_of(self.connection(), FIRST)
         self.assertEqual((only.equipment_id, only.device_type, only.edits), (ELECTRICITY, 0, Edits()))
         self.assertEqual((only.pace, only.is_electricity), (electricity(MAX_POWER_W), True))
 
@@ -214,7 +216,7 @@ class RegistersTests(HistoryCase):
         """Each with its own pace; however often the electricity meter was swapped, its registers are one set."""
         self.add(heard(minute(0), gas(minute(0)), water(minute(0))))
         self.add(heard(minute(60), gas(minute(60), 1, OTHER_GAS_METER), equipment_id=OTHER_METER))
-        electric, *devices = registers_of(self.store.database.writer(), FIRST)
+        electric, *devices = registers_of(self.connection(), FIRST)
         self.assertTrue(electric.is_electricity)
         self.assertEqual([of.device_type for of in devices], [GAS, WATER, GAS])
         self.assertEqual([of.is_electricity for of in devices], [False] * 3)
@@ -228,7 +230,7 @@ class RegistersTests(HistoryCase):
         """It is what the operator said last."""
         self.add(heard(minute(0), gas(minute(0))))
         self.ask(self.store.ledger.configure, 17_250)
-        electric, gas_meter = registers_of(self.store.database.writer(), FIRST)
+        electric, gas_meter = registers_of(self.connection(), FIRST)
         self.assertEqual((electric.pace, gas_meter.pace), (electricity(17_250), device(GAS, 17_250)))
 
     def test_what_a_person_decided(self) -> None:
@@ -248,6 +250,6 @@ class RegistersTests(HistoryCase):
             self.run_sql(
                 f"INSERT INTO ledger_edit VALUES ({number}, {meter_id}, '{kind}', {equipment_id}, NULL, {instant}, 0)"
             )
-        electric, of_gas = registers_of(self.store.database.writer(), FIRST)
+        electric, of_gas = registers_of(self.connection(), FIRST)
         self.assertEqual(electric.edits, Edits((100, 300), frozenset([200])))
         self.assertEqual(of_gas.edits, Edits((), frozenset([150])))

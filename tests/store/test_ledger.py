@@ -12,14 +12,13 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.reading import HOUR, YEAR_2020
 from dsmr_tw.domain.spans import QUARTER
-from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.connection import Runner
 from dsmr_tw.store.marks import AT_ONCE
 from dsmr_tw.store.pieces import (
     claim,
     compute,
     write,
 )
-from dsmr_tw.store.sqlite import SqliteStore
 from tests.arrivals import MINUTE, NOON, OTHER_METER, SECOND_CABLE, heard
 from tests.contracts.storecase import FIRST
 from tests.ledgercase import LedgerCase
@@ -61,9 +60,9 @@ class MarksCase(LedgerCase):
         self.reading, self.writing = Meanwhile(), Meanwhile()
         super().setUp()
 
-    def make_store(self) -> SqliteStore:
-        """See ``StoreCase``."""
-        return sqlite_store(self.path, "Europe/Amsterdam", self.writing, self.reading)
+    def runners(self) -> tuple[Runner, Runner]:
+        """See ``LedgerCase``."""
+        return self.writing, self.reading
 
     def settle(self, now: int = LATER) -> None:
         """Compute what is marked, and let the rows appear that are due."""
@@ -79,14 +78,14 @@ class MarksCase(LedgerCase):
         self.ask(self.store.ledger.rebuild, FIRST, start, end, minute(LATER), told.append)
         return told
 
-    def marks(self) -> list[tuple[int, int]]:
-        """The marks of the first meter: minutes, and whether somebody claimed them."""
-        rows = self.run_sql(f"SELECT instant, number FROM dirty_quarter WHERE meter_id = {FIRST}")
-        return [((instant - NOON) // MINUTE, claimed) for instant, claimed in rows]
+    def marks(self) -> list[int]:
+        """The marked quarters of the first meter, by their minutes."""
+        rows = self.run_sql(f"SELECT DISTINCT instant FROM dirty_quarter WHERE meter_id = {FIRST} ORDER BY instant")
+        return [(instant - NOON) // MINUTE for (instant,) in rows]
 
     def amounts(self, table: str = "hour_statistics") -> list[int]:
         """What the register took in each row."""
-        return [amount for (amount,) in self.run_sql(f"SELECT delivered_1 FROM {table}")]
+        return [amount for (amount,) in self.run_sql(f"SELECT delivered_1 FROM {table} ORDER BY meter_id, instant")]
 
     def count(self, table: str) -> int:
         """How many rows there are."""
@@ -105,7 +104,7 @@ class ClaimTests(MarksCase):
     def test_marks_come_with_readings(self) -> None:
         """One for each quarter, of readings and of devices' values alike."""
         self.add(*telegrams("0=0 14=1 15=2"), *gas_values("-50=0 3=1"))
-        self.assertEqual(self.marks(), [(-60, 0), (0, 0), (15, 0)])
+        self.assertEqual(self.marks(), [-60, 0, 15])
 
     def test_they_are_claimed_and_they_go(self) -> None:
         """In between they are still there, should the power fail."""
@@ -113,7 +112,7 @@ class ClaimTests(MarksCase):
         seen = []
         self.writing.after(1, lambda: seen.append(self.marks()))
         self.assertFalse(self.recompute())
-        self.assertEqual((seen, self.marks()), ([[(0, 1), (15, 1)]], []))
+        self.assertEqual((seen, self.marks()), ([[0, 15]], []))
         self.assertFalse(self.recompute())
 
     def test_a_mark_that_is_made_while_a_piece_is_computed_stays(self) -> None:
@@ -124,7 +123,7 @@ class ClaimTests(MarksCase):
             self.reading.after(1, partial(self.add, *telegrams(late)))
             self.recompute()
             at = int(late.partition("=")[0])
-            self.assertEqual(self.marks(), [(at - at % 15, 0)])
+            self.assertEqual(self.marks(), [at - at % 15])
             self.settle()
             self.assertEqual(self.marks(), [])
             self.assert_as_if_computed_anew()
@@ -141,7 +140,7 @@ class ClaimTests(MarksCase):
         self.assertTrue(
             self.ask(database.write, write, FIRST, job.version, parts, job.settled, job.done, minute(LATER))
         )
-        self.assertEqual((self.marks(), self.amounts("quarter")), ([(15, 0)], [15, 15, 15, 15, 0]))
+        self.assertEqual((self.marks(), self.amounts("quarter")), ([15], [15, 15, 15, 15, 0]))
         self.settle()
         self.assertEqual((self.marks(), self.amounts("quarter")), ([], [15, 27, 9, 9, 0]))
 
@@ -181,7 +180,7 @@ class ClaimTests(MarksCase):
         self.add(*telegrams("65=67"))
         self.reading.after(1, partial(self.add, *telegrams("110=130")))
         self.recompute()
-        self.assertEqual((self.marks(), self.amounts()), ([(105, 0)], [61, 60, 59]))
+        self.assertEqual((self.marks(), self.amounts()), ([105], [61, 60, 59]))
         self.settle()
         self.assertEqual((self.marks(), self.amounts()), ([], [61, 76, 45]))
 
@@ -191,7 +190,7 @@ class ClaimTests(MarksCase):
         self.settle()
         self.add(*telegrams("100:30=100 900:30=900"))
         self.assertTrue(self.recompute())
-        self.assertEqual(self.marks(), [(900, 1)])
+        self.assertEqual(self.marks(), [900])
         self.assertFalse(self.recompute())
         self.assertEqual(self.marks(), [])
 
@@ -201,7 +200,7 @@ class ClaimTests(MarksCase):
         self.add(*telegrams(steady(0, quarters * 15, step=15)))
         self.assertEqual(len(self.marks()), quarters)
         self.assertTrue(self.recompute())
-        self.assertEqual(self.marks()[0], (AT_ONCE * 15, 0))
+        self.assertEqual(self.marks()[0], AT_ONCE * 15)
         self.settle()
         self.assertEqual((self.marks(), self.amounts("quarter")), ([], [*[15] * (quarters - 1), 0]))
 
@@ -211,9 +210,36 @@ class ClaimTests(MarksCase):
         self.ask(self.store.database.write, claim, FIRST)
         self.reopen()
         self.add(*telegrams("5=5"))
-        self.assertEqual(self.marks(), [(0, 0), (0, 1), (15, 1)])
+        self.assertEqual(self.marks(), [0, 15])
         self.settle()
         self.assertEqual((self.marks(), self.amounts("quarter")), ([], [15, 5]))
+
+
+class NumberTests(MarksCase):
+    """SQLite keeps one mark a quarter, and numbers the marks that somebody noted."""
+
+    sqlite_only = True
+
+    def numbers(self) -> list[tuple[int, int]]:
+        """The minute of each mark, and its number."""
+        rows = self.run_sql("SELECT instant, number FROM dirty_quarter ORDER BY instant, number")
+        return [((instant - NOON) // MINUTE, number) for instant, number in rows]
+
+    def test_a_new_mark_has_none(self) -> None:
+        """However many commits made it."""
+        self.add(*telegrams("0=0"))
+        self.add(*telegrams("1=1 20=20"))
+        self.assertEqual(self.numbers(), [(0, 0), (15, 0)])
+
+    def test_what_was_noted_has_one(self) -> None:
+        """A mark made afterwards stands beside it, until both are noted as one."""
+        self.add(*telegrams("0=0 20=20"))
+        self.ask(self.store.database.write, claim, FIRST)
+        self.assertEqual(self.numbers(), [(0, 1), (15, 1)])
+        self.add(*telegrams("5=5"))
+        self.assertEqual(self.numbers(), [(0, 0), (0, 1), (15, 1)])
+        self.ask(self.store.database.write, claim, FIRST)
+        self.assertEqual(self.numbers(), [(0, 2), (15, 2)])
 
 
 class DirtyTests(MarksCase):
@@ -313,7 +339,7 @@ class ConfigureTests(MarksCase):
         self.add(*telegrams("5=0 100=60"), *gas_values("-100=0 -40=6"), heard(-5 * HOUR, received_at=NOON))
         self.settle()
         self.ask(self.store.ledger.configure, 17_250)
-        self.assertEqual([at for at, _ in self.marks()], [-105, -45, 0, 15, 30, 45, 60, 75, 90, 105])
+        self.assertEqual(self.marks(), [-105, -45, 0, 15, 30, 45, 60, 75, 90, 105])
         self.settle()
         self.ask(self.store.ledger.configure, 17_250)
         self.assertEqual(self.marks(), [])
@@ -332,6 +358,6 @@ class ConfigureTests(MarksCase):
         self.add(*telegrams("0=0"))
         self.settle()
         self.ask(self.store.ledger.configure, 1)
-        self.assertEqual({at * MINUTE % QUARTER for at, _ in self.marks()}, {0})
+        self.assertEqual({at * MINUTE % QUARTER for at in self.marks()}, {0})
         self.add(*telegrams("20=20"))
         self.assertEqual(len(self.marks()), 4)

@@ -57,6 +57,8 @@ class CountTests(SqliteCase):
 class MemoryTests(SqliteCase):
     """A minute that is known to hold a reading is not looked for, and never known wrongly."""
 
+    sqlite_only = True
+
     def looked_for(self, *seconds: int) -> int:
         """How often a minute is looked into while readings are stored, one commit each."""
         asked: list[str] = []
@@ -92,6 +94,8 @@ class MemoryTests(SqliteCase):
 
 class CostTests(SqliteCase):
     """A page costs the same however long its list is."""
+
+    sqlite_only = True
 
     def ask_for_pages(self) -> None:
         """Ask for pages of minutes and of gas, here and there."""

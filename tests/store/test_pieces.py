@@ -38,7 +38,7 @@ class VersionTests(MarksCase):
         self.add(*telegrams("0=0 20=20 60=60"))
         self.reading.after(1, self.rebuild)
         self.assertTrue(self.recompute())
-        self.assertEqual(self.marks(), [(0, 1), (15, 1), (60, 1)])
+        self.assertEqual(self.marks(), [0, 15, 60])
         self.assertFalse(self.recompute())
         self.assertEqual((self.marks(), self.amounts("quarter")), ([], [15] * 4 + [0]))
 
@@ -48,7 +48,7 @@ class VersionTests(MarksCase):
         self.add(*telegrams(f"0=0 {quarters * 15}={quarters}"))
         self.writing.after(2, self.rebuild)
         self.assertTrue(self.recompute())
-        self.assertEqual([claimed for _, claimed in self.marks()], [1, 1])
+        self.assertEqual(len(self.marks()), 2)
         self.settle()
         self.assertEqual((self.marks(), self.amounts("quarter")), ([], [*[1] * quarters, 0]))
         self.assert_as_if_computed_anew()
@@ -77,11 +77,11 @@ class LongTests(MarksCase):
         self.assertTrue(self.recompute())
         written = self.count("quarter")
         self.assertGreater(written, READINGS_AT_ONCE // 15 - 10)
-        self.assertEqual({claimed for _, claimed in self.marks()}, {1})
+        self.assertGreater(len(self.marks()), READINGS_AT_ONCE // 15)
         self.add(*telegrams("7=9"))
         self.assertFalse(self.recompute())
         self.assertGreater(self.count("quarter"), written)
-        self.assertEqual(self.marks(), [(0, 0)])
+        self.assertEqual(self.marks(), [0])
         self.settle()
         self.assertEqual(self.marks(), [])
         self.assert_as_if_computed_anew()
@@ -93,7 +93,7 @@ class LongTests(MarksCase):
         self.add(*telegrams("7=9"))
         self.rebuild()
         self.assertTrue(self.recompute())
-        self.assertIn((0, 1), self.marks())
+        self.assertIn(0, self.marks())
         self.settle()
         self.assertEqual(self.marks(), [])
         self.assert_as_if_computed_anew()
@@ -263,7 +263,7 @@ class RebuildTests(MarksCase):
         """What is written needs not be computed again, only what comes behind it."""
         number = 2 * READINGS_AT_ONCE + 3_000
         self.store_many(number)
-        self.run_sql(f"INSERT INTO dirty_quarter VALUES ({FIRST}, {minute(30)}, 0)")
+        self.run_sql(f"INSERT INTO dirty_quarter (meter_id, instant) VALUES ({FIRST}, {minute(30)})")
         self.reading.after(2, self.recompute)
         told = self.rebuild()
         self.assertEqual((len(told), self.marks()), (2, []))
@@ -272,9 +272,12 @@ class RebuildTests(MarksCase):
 
     def store_many(self, number: int) -> None:
         """A reading every ten seconds, each a Wh higher; nothing is marked."""
-        numbers = f"WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {number - 1})"
-        values = f"{FIRST}, {NOON} + n * {10 * SECOND}, n, 0, NULL, n, 0, 0, 0, 0, NULL, NULL"
-        self.run_sql(f"{numbers} INSERT INTO reading SELECT {values} FROM n")
+        columns = "meter_id, instant, id, received_after, delivered_1, returned_1, delivered_2, returned_2, power"
+        numbers = (
+            f"WITH RECURSIVE n (n) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM n WHERE n < {number - 1})"
+        )
+        values = f"{FIRST}, {NOON} + n * {10 * SECOND}, n, 0, n, 0, 0, 0, 0"
+        self.run_sql(f"{numbers} INSERT INTO reading ({columns}) SELECT {values} FROM n")
 
     def test_it_lets_all_rows_appear(self) -> None:
         """However many hours are closed."""

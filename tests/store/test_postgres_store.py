@@ -13,6 +13,7 @@ from tests.store import (
     test_lists,
     test_moves,
     test_pieces,
+    test_races,
     test_statistics,
     test_thinning,
     test_totals,
@@ -27,5 +28,5 @@ class PostgresStoreTests(OnPostgres, StoreContract, SqliteCase):  # type: ignore
 on_postgres(
     globals(),
     *(test_closing, test_days, test_history, test_ledger, test_lists, test_moves, test_pieces, test_statistics),
-    *(test_thinning, test_totals, test_ledger_law, test_thinning_law),
+    *(test_races, test_thinning, test_totals, test_ledger_law, test_thinning_law),
 )

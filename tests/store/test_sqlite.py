@@ -56,7 +56,11 @@ class SqliteCase(StoreCase, SynchronousTestCase):
 
     def make_store(self) -> SqliteStore:
         """See ``StoreCase``."""
-        return sqlite_store(self.path, ZONE, maybeDeferred, maybeDeferred)
+        return sqlite_store(self.path, ZONE, *self.runners())
+
+    def connection(self) -> Connection:
+        """A connection that sees what is stored."""
+        return self.store.database.writer()
 
     def ask(self, function: Callable[P, Deferred[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``StoreCase``."""
@@ -65,6 +69,10 @@ class SqliteCase(StoreCase, SynchronousTestCase):
     def rows(self, sql: str) -> list[Any]:
         """What the store's own connection reads."""
         return self.ask(self.store.database.read, lambda connection: connection.execute(sql).fetchall())
+
+    def table_names(self) -> list[str]:
+        """All tables."""
+        return [name for (name,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
 
     def on_writer(self, sql: str) -> list[Any]:
         """What the connection that writes answers, outside any transaction."""

@@ -88,6 +88,12 @@ class ListTests(RowsCase):
         lists = [(kind, meter_id) for kind in (SpanKind.QUARTER, SpanKind.HOUR) for meter_id in (FIRST, OTHER)]
         self.assertEqual([len(self.rows_of(kind, meter_id=meter_id)) for kind, meter_id in lists], [2, 1, 1, 2])
 
+
+class CostTests(RowsCase):
+    """A page costs the same however deep in its list it is."""
+
+    sqlite_only = True
+
     def test_a_page_deep_in_a_list_costs_no_walk(self) -> None:
         """Of twelve thousand hours one in the middle is found in as many steps as a count of days explains."""
         self.put_hours(*range(BEGIN, BEGIN + 500 * DAY, HOUR))

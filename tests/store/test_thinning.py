@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import maybeDeferred
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from dsmr_tw.domain.ledger import NEVER
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND
 from dsmr_tw.interfaces import IRetention
-from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.stored import ReadingFilter
 from tests.arrivals import MINUTE, NOON, QUARTER, heard
+from tests.store.test_sqlite import SqliteCase
 
 LEDGER = ("quarter", "device_quarter", "epoch", "outlier", "hour_statistics", "day_statistics", "row_count")
 NOW = NOON + 40 * DAY
 
 
-class ThinningTests(SynchronousTestCase):
+class ThinningCase(SqliteCase):
     """A store whose readings are thinned out."""
 
     def setUp(self) -> None:
         """Two hours of readings, one a minute, and their ledger."""
-        self.store = sqlite_store(
-            Path(self.mktemp()) / "dsmr.sqlite3", "Europe/Amsterdam", maybeDeferred, maybeDeferred
-        )
-        self.successResultOf(self.store.open())
-        self.addCleanup(self.store.close)
-        self.add(range(NOON, NOON + 2 * HOUR, MINUTE))
+        super().setUp()
+        self.hear(range(NOON, NOON + 2 * HOUR, MINUTE))
         self.settle()
 
-    def add(self, instants: range | list[int], **values: Any) -> None:
+    def hear(self, instants: range | list[int], **values: Any) -> None:
         """Store a reading for each instant."""
         self.successResultOf(self.store.readings.add([[heard(at, **values) for at in instants]], NOW))
 
@@ -53,17 +46,17 @@ class ThinningTests(SynchronousTestCase):
             dropped, more = dropped + thinned.dropped, thinned.more
         return dropped
 
-    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What the database answers."""
-        return self.store.database.writer().execute(sql, parameters).fetchall()
-
     def ledger(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that is derived."""
-        return {table: self.rows(f"SELECT * FROM {table}") for table in LEDGER}
+        return {table: self.rows(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in LEDGER}
 
     def instants(self) -> list[int]:
         """The minutes after noon of all readings."""
         return [(at - NOON) // MINUTE for (at,) in self.rows("SELECT instant FROM reading ORDER BY instant, id")]
+
+
+class ThinningTests(ThinningCase):
+    """What goes, and what stays."""
 
     def test_interface(self) -> None:
         """It is what the service asks."""
@@ -95,10 +88,10 @@ class ThinningTests(SynchronousTestCase):
 
     def test_a_minute_that_became_empty_is_counted_again(self) -> None:
         """What is stored late in a minute whose readings went counts as a minute."""
-        self.add([NOON + 5 * MINUTE + SECOND])
+        self.hear([NOON + 5 * MINUTE + SECOND])
         self.settle()
         self.thin()
-        self.add([NOON + 5 * MINUTE + 2 * SECOND])
+        self.hear([NOON + 5 * MINUTE + 2 * SECOND])
         self.assertEqual(self.rows("SELECT readings, minutes FROM reading_count WHERE hours = 24"), [(17, 17)])
 
     def test_what_is_young_stays(self) -> None:
@@ -110,13 +103,13 @@ class ThinningTests(SynchronousTestCase):
     def test_late_data_is_thinned_out_too(self) -> None:
         """What is stored late in a time that was thinned out long ago does not stay for ever."""
         self.thin()
-        self.add(range(NOON + SECOND, NOON + QUARTER, 2 * MINUTE))
+        self.hear(range(NOON + SECOND, NOON + QUARTER, 2 * MINUTE))
         self.settle()
         self.assertEqual(self.thin(), 8)
 
     def test_what_waits_to_be_computed_is_waited_for(self) -> None:
         """Near a mark nothing goes: what it means for the readings around is not known yet."""
-        self.add([NOON + SECOND])
+        self.hear([NOON + SECOND])
         self.assertEqual(self.thin(), 0)
         self.settle()
         self.assertEqual(self.thin(), 120 + 1 - 16)
@@ -129,7 +122,7 @@ class ThinningTests(SynchronousTestCase):
             calls.append(function)
             if len(calls) == 1:
                 self.store.database.write_runner = write
-                self.add([NOON + SECOND])
+                self.hear([NOON + SECOND])
             return write(function, *arguments)
 
         self.store.database.write_runner = late
@@ -139,7 +132,7 @@ class ThinningTests(SynchronousTestCase):
 
     def test_days_come_one_after_the_other(self) -> None:
         """Each call looks at one day; days without readings cost nothing."""
-        self.add(range(NOON + 5 * DAY, NOON + 5 * DAY + HOUR, MINUTE), delivered_1=1_100_000)
+        self.hear(range(NOON + 5 * DAY, NOON + 5 * DAY + HOUR, MINUTE), delivered_1=1_100_000)
         self.settle()
         answers = [self.successResultOf(self.store.retention.thin(1, NOW)) for _ in range(3)]
         self.assertEqual([(answer.dropped, answer.more) for answer in answers], [(104, True), (52, True), (0, False)])
@@ -153,14 +146,20 @@ class ThinningTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(spare(1, first[0], NOW)))
         self.assertEqual(len(self.instants()), 120)
 
+
+class SpaceTests(ThinningCase):
+    """What a file does with the space that readings took."""
+
+    sqlite_only = True
+
     def test_space_is_used_again(self) -> None:
         """The file does not grow while new readings take the place of those that went."""
-        self.add(range(NOON + DAY, NOON + DAY + 12 * HOUR, 10 * SECOND), delivered_1=1_010_000)
+        self.hear(range(NOON + DAY, NOON + DAY + 12 * HOUR, 10 * SECOND), delivered_1=1_010_000)
         self.settle()
         self.thin()
         before = self.successResultOf(self.store.retention.size())
         self.assertGreater(before.free, 50_000)
-        self.add(range(NOON + 3 * DAY, NOON + 3 * DAY + 3 * HOUR, 10 * SECOND), delivered_1=1_020_000)
+        self.hear(range(NOON + 3 * DAY, NOON + 3 * DAY + 3 * HOUR, 10 * SECOND), delivered_1=1_020_000)
         after = self.successResultOf(self.store.retention.size())
         self.assertEqual(after.total, before.total)
         self.assertLess(after.free, before.free)
