@@ -10,7 +10,7 @@ import psycopg2
 
 from dsmr_tw.store.connect import postgres_store
 from dsmr_tw.store.postgres_database import PostgresConnection
-from dsmr_tw.store.postgres_store import PostgresStore
+from tests.brief import BRIEF
 from tests.postgres import server
 
 if TYPE_CHECKING:
@@ -41,6 +41,14 @@ def shared_url() -> str:
     return server().database()
 
 
+def emptied() -> str:
+    """The same, with nothing in it."""
+    url = shared_url()
+    if server().ask("SELECT to_regclass('changed') IS NOT NULL", url) == [(True,)]:
+        server().ask(EMPTY, url)
+    return url
+
+
 class OnPostgres(Case):
     """A test whose store is on a server, and whose work is done at once."""
 
@@ -48,12 +56,10 @@ class OnPostgres(Case):
 
     def setUp(self) -> None:
         """Begin with nothing."""
-        self.url = shared_url()
-        if server().ask("SELECT to_regclass('changed') IS NOT NULL", self.url) == [(True,)]:
-            server().ask(EMPTY, self.url)
+        self.url = emptied()
         super().setUp()
 
-    def make_store(self) -> PostgresStore:
+    def make_store(self) -> Any:
         """See ``StoreCase``."""
         return postgres_store(self.url, ZONE, *self.runners())
 
@@ -94,7 +100,7 @@ class OnPostgres(Case):
 
 def on_postgres(namespace: dict[str, Any], *modules: ModuleType) -> None:
     """Put into a test module what the test cases of others are on PostgreSQL, but for those of SQLite alone."""
-    for module in modules:
+    for module in () if BRIEF else modules:
         for name, case in vars(module).items():
             if isinstance(case, type) and case.__module__ == module.__name__ and _has_tests(case):
                 body = {"__module__": namespace["__name__"], "__doc__": case.__doc__}

@@ -35,8 +35,7 @@ from dsmr_tw.interfaces import IHealth, IIntake
 from dsmr_tw.limits import Limits
 from dsmr_tw.live import LiveValues
 from dsmr_tw.spool import SPOOL, Spool
-from dsmr_tw.store.connect import sqlite_store
-from dsmr_tw.store.sqlite import SqliteStore
+from dsmr_tw.store.connect import store_at
 from dsmr_tw.stored import ApiKey
 from dsmr_tw.web import Web
 from tests.arrivals import NOON
@@ -169,7 +168,7 @@ class WatchedIntake:
 class Served:
     """The HTTP face, and what is behind it."""
 
-    store: SqliteStore
+    store: Any
     writing: Work
     reading: Work
     clock: Clock
@@ -188,6 +187,10 @@ class Served:
         channel.dataReceived(data)
         channel.connectionLost(Failure(ConnectionError()))
         self.writing.release()
+
+    def do(self, sql: str) -> None:
+        """Change what is stored."""
+        _result(self.store.database.write(lambda connection: connection.execute(sql) and None))
 
     def close(self) -> None:
         """Close the store, whatever was done to it."""
@@ -265,15 +268,17 @@ class Transport(StringTransport):
         """Nothing is delayed here."""
 
 
-def serve(directory: str, settings: ApiSettings | None = None, keys_are_read: bool = True) -> Served:
-    """The HTTP face over an empty store in this directory, at noon of 2024-04-02."""
+def serve(
+    directory: str, settings: ApiSettings | None = None, keys_are_read: bool = True, url: str | None = None
+) -> Served:
+    """The HTTP face over an empty store in this directory, or at this URL, at noon of 2024-04-02."""
     clock = Clock()
     clock.advance(NOON / SECOND)
     settings = ApiSettings(enabled=True) if settings is None else settings
     path = Path(directory) / "dsmr.sqlite3"
     path.parent.mkdir(parents=True, exist_ok=True)
     writing, reading = Work(), Work()
-    store = sqlite_store(path, "Europe/Amsterdam", writing, reading)
+    store = store_at(url, path, "Europe/Amsterdam", writing, reading)
     _result(store.open())
     limits, live, health = Limits(), LiveValues(store.readings, clock), SaidHealth()
     spool = Spool(path.parent / SPOOL, maybeDeferred)
@@ -295,9 +300,12 @@ def serve(directory: str, settings: ApiSettings | None = None, keys_are_read: bo
 class ServedCase(SynchronousTestCase):
     """A test of the HTTP face."""
 
+    url: str | None = None
+    """The database to use, instead of an SQLite file."""
+
     def serve(self, keys_are_read: bool = True, **settings: Any) -> Served:
         """The HTTP face over an empty store of its own, the API switched on."""
-        served = serve(self.mktemp(), ApiSettings(**{"enabled": True, **settings}), keys_are_read)
+        served = serve(self.mktemp(), ApiSettings(**{"enabled": True, **settings}), keys_are_read, self.url)
         self.addCleanup(served.close)
         return served
 

@@ -16,10 +16,13 @@ from typing import Final
 from hypothesis import HealthCheck, given, settings
 
 from dsmr_tw.store import closing, history, ledger, marks, pieces
+from tests.brief import BRIEF
 from tests.histories import HISTORIES, History
 from tests.lawcase import LawCase
 
-EXAMPLES: Final = int(os.environ.get("DSMR_TEST_HISTORIES") or (2_000 if os.environ.get("DSMR_CI") else 300))
+EXAMPLES: Final = int(
+    os.environ.get("DSMR_TEST_HISTORIES") or (2_000 if os.environ.get("DSMR_CI") and not BRIEF else 300)
+)
 
 HALF: Final = settings(
     max_examples=EXAMPLES // 2,

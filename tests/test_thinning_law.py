@@ -11,12 +11,13 @@ from typing import Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.brief import BRIEF
 from tests.contracts.storecase import FIRST
 from tests.histories import HISTORIES, History
 from tests.lawcase import LawCase
 
 EXAMPLES: Final = settings(
-    max_examples=300 if os.environ.get("DSMR_CI") else 60,
+    max_examples=300 if os.environ.get("DSMR_CI") and not BRIEF else 60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
@@ -42,6 +43,10 @@ class ThinningLawTests(LawCase):
     @given(HISTORIES, st.integers(0, 2))
     def test_no_row_changes(self, history: History, number: int) -> None:
         """Nor does one when all is computed from what is left; and the counts are those of what is left."""
+        self.check_thinned(history, number)
+
+    def check_thinned(self, history: History, number: int) -> None:
+        """No row changes when what is older than some instant goes."""
         self.begin_anew()
         self.forget("thinned")
         for commit in history.commits:
@@ -60,6 +65,10 @@ class ThinningLawTests(LawCase):
     @given(HISTORIES, st.integers(0, 2))
     def test_late_readings_in_a_time_that_was_thinned_out(self, history: History, number: int) -> None:
         """What the ticks make of them is what a rebuild makes of what is stored then."""
+        self.check_late(history, number)
+
+    def check_late(self, history: History, number: int) -> None:
+        """The same, thinned out after each commit."""
         self.begin_anew()
         self.forget("thinned")
         for commit in history.commits:

@@ -48,8 +48,18 @@ EMPTIED: Final = (
 ``ledger_state`` stays: what was computed before must not be written after.
 """
 
-KEYS: Final = {"price": ("commodity", "instant"), "peak": ("instant",), "event": ("instant", "kind")}
-"""What moves by changing the meter, and by what two meters' rows are alike: then the one stays that was there."""
+DATED: Final = {
+    "price": "commodity, instant, end_at, price",
+    "peak": "instant, month_at, power",
+    "event": "instant, kind, seconds",
+}
+"""What is dated and moves at once; of two meters' rows with one key the one stays that was there."""
+
+STATISTICS: Final = (
+    "last_seen_at, received_at, instant, dsmr_version, tariff, power_failures, long_power_failures, voltage_sags_l1,"
+    " voltage_sags_l2, voltage_sags_l3, voltage_swells_l1, voltage_swells_l2, voltage_swells_l3, rejected_telegrams,"
+    " latest_telegram"
+)
 
 MOVE_CONTRACTS: Final = """
     UPDATE contract SET meter_id = ?2 WHERE meter_id = ?1 AND NOT EXISTS (
@@ -77,12 +87,8 @@ def begin_join(connection: Connection, meter_id: int, other_id: int) -> Move:
     _join_equipment(connection, other_id, meter_id)
     for table in ("origin", "api_key"):
         connection.execute(f"UPDATE {table} SET meter_id = ?2 WHERE meter_id = ?1", ids)
-    for table, key in KEYS.items():
-        connection.execute(
-            f"UPDATE {table} SET meter_id = ?2 WHERE meter_id = ?1 AND NOT EXISTS"
-            f" (SELECT 1 FROM {table} AS own WHERE own.meter_id = ?2 AND {_alike(table, key)})",
-            ids,
-        )
+    for table, columns in DATED.items():
+        _hand_over(connection, table, columns, *ids)
     connection.execute(MOVE_CONTRACTS, ids)
     connection.execute("UPDATE ledger_edit SET meter_id = ?2 WHERE meter_id = ?1", ids)
     connection.execute(
@@ -162,7 +168,7 @@ def _join_statistics(connection: Connection, source_id: int, target_id: int) -> 
     ).fetchone()
     if connection.execute(IS_LATER, (source_id, target_id)).fetchone():
         connection.execute("DELETE FROM meter_statistics WHERE meter_id = ?", (target_id,))
-        connection.execute("UPDATE meter_statistics SET meter_id = ?2 WHERE meter_id = ?1", (source_id, target_id))
+        _hand_over(connection, "meter_statistics", STATISTICS, source_id, target_id)
     connection.execute("DELETE FROM meter_statistics WHERE meter_id = ?", (source_id,))
     connection.execute(
         "UPDATE meter_statistics SET last_seen_at = ?, rejected_telegrams = ? WHERE meter_id = ?", (*found, target_id)
@@ -239,9 +245,9 @@ def _split_statistics(connection: Connection, meter_id: int, target_id: int) -> 
     seen = {number: _last_seen(connection, number, "device_type = 0") for number in (meter_id, target_id)}
     if seen[target_id] > seen[meter_id]:
         rejected = connection.execute(
-            "UPDATE meter_statistics SET meter_id = ?2 WHERE meter_id = ?1 RETURNING rejected_telegrams",
-            (meter_id, target_id),
+            "SELECT rejected_telegrams FROM meter_statistics WHERE meter_id = ?", (meter_id,)
         ).fetchall()
+        _hand_over(connection, "meter_statistics", STATISTICS, meter_id, target_id)
         connection.executemany(
             "INSERT INTO meter_statistics (meter_id, last_seen_at, rejected_telegrams) VALUES (?, nullif(?, 0), ?)",
             [(meter_id, _last_seen(connection, meter_id, "TRUE"), telegrams) for (telegrams,) in rejected],
@@ -253,9 +259,14 @@ def _split_statistics(connection: Connection, meter_id: int, target_id: int) -> 
     )
 
 
-def _alike(table: str, key: tuple[str, ...]) -> str:
-    """The condition that a row of a table and one called own are of one key."""
-    return " AND ".join(f"own.{column} = {table}.{column}" for column in key)
+def _hand_over(connection: Connection, table: str, columns: str, meter_id: int, other_id: int) -> None:
+    """Give a meter's rows to another one: by new rows, since the meter says on which node of a cluster a row lies."""
+    connection.execute(
+        f"INSERT INTO {table} (meter_id, {columns}) SELECT ?2, {columns} FROM {table} WHERE meter_id = ?1"
+        " ON CONFLICT DO NOTHING",
+        (meter_id, other_id),
+    )
+    connection.execute(f"DELETE FROM {table} WHERE meter_id = ?", (meter_id,))
 
 
 def _last_seen(connection: Connection, meter_id: int, which: str) -> int:

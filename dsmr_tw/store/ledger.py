@@ -21,7 +21,7 @@ from dsmr_tw.store.closing import Closing
 from dsmr_tw.store.connection import Connection, Database
 from dsmr_tw.store.history import max_power
 from dsmr_tw.store.marks import AT_ONCE, NO_MARKS, Marks, mark_all
-from dsmr_tw.store.pieces import Job, Part, Rebuild, claim, compute, portions, version, write
+from dsmr_tw.store.pieces import ComputedElsewhere, Job, Part, Rebuild, claim, compute, portions, version, write
 from dsmr_tw.store.spans import recount
 from dsmr_tw.stored import Findings, LedgerSummary
 
@@ -109,7 +109,10 @@ class SqlLedger:
         job = self._jobs.pop(meter_id, None) or await self.database.write(claim, meter_id)
         if job is None:
             return False
-        parts = await self.database.read(compute, job)
+        try:
+            parts = await self.database.read(compute, job)
+        except ComputedElsewhere:
+            return False
         if parts is None or not await self._write(job, parts, job.settled, job.done, now):
             # Somebody else wrote: what was claimed is still marked, and computed the next time.
             return True

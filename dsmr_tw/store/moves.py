@@ -163,7 +163,8 @@ class Transfer:
         ).rowcount
         if gone:
             self.connection.execute(
-                "INSERT INTO device_reading VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO device_reading (meter_id, equipment_id, instant, id, received_after, value)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 (target_id, to, instant, value_id, received_after, value),
             )
             self._days.add((self._types[to], instant - instant % DAY))

@@ -27,7 +27,7 @@ ROWS = """
     LEFT JOIN equipment AS e ON e.id = d.equipment_id
     ORDER BY r.instant {order}, r.id {order}"""
 
-COUNTS = f"(received_after >= -{DAY // SECOND} OR instant + received_after * {SECOND} < {YEAR_2020})"
+COUNTS = f"(received_after >= -{DAY // SECOND} OR instant + CAST(received_after AS BIGINT) * {SECOND} < {YEAR_2020})"
 """What ``dsmr_tw.domain.reading.counts`` says of what is dated from the year 2000 on."""
 
 ASCENDING = ROWS.format(order="ASC", condition="TRUE")

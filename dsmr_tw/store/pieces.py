@@ -65,8 +65,17 @@ def claim(connection: Connection, meter_id: int) -> Job | None:
     return Job(meter_id, noted) if noted else None
 
 
+class ComputedElsewhere(Exception):
+    """Another program is computing this meter's ledger now."""
+
+
 def compute(connection: Connection, job: Job) -> list[Part] | None:
-    """Go on with a job; ``None`` when the ledger is not as the job left it. Inside a read."""
+    """Go on with a job; ``None`` when the ledger is not as the job left it. Inside a read.
+
+    Raises: ``ComputedElsewhere``
+    """
+    if not connection.guard(job.meter_id):
+        raise ComputedElsewhere
     found = version(connection, job.meter_id)
     if job.version is not None and job.version != found:
         return None

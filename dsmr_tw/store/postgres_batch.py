@@ -34,6 +34,10 @@ NOTIFIED: Final = 1000
 """So many meters are named at most: a notification has 8000 bytes."""
 
 
+LONGEST_S: Final = (1 << 31) - 1
+"""68 years."""
+
+
 class Outdated(Exception):
     """What is remembered is not what is stored any more."""
 
@@ -135,7 +139,7 @@ class PostgresBatch:
                 "equipment_id": device_id,
                 "instant": at,
                 "id": value_id,
-                "received_after": (entry.arrival.received_at - at) // SECOND,
+                "received_after": _after(entry, at),
                 "value": value,
             }
             for value_id, ((device_id, at, value), entry) in zip(ids, values.items(), strict=True)
@@ -158,7 +162,7 @@ class PostgresBatch:
             proposed.append(first_id)
             if first_id == reading_id:
                 row |= {"id": reading_id, "equipment_id": entry.of.equipment_id}
-                row["received_after"] = (entry.arrival.received_at - row["instant"]) // SECOND
+                row["received_after"] = _after(entry, row["instant"])
                 rows[reading_id] = row
         found = await _put(run, statements.PUT_READINGS, statements.FIND_READINGS, rows)
         return [
@@ -292,6 +296,11 @@ async def _put(run: Run, put: str, find: str, rows: dict[int, dict[str, Any]]) -
     if missing:
         found |= dict(await run(find, (json.dumps(missing),)))
     return found
+
+
+def _after(entry: Entry, at: int) -> int:
+    """How many seconds after an instant it came, as far as the column can hold that."""
+    return max(-LONGEST_S, min(LONGEST_S, (entry.arrival.received_at - at) // SECOND))
 
 
 def _at(entry: Entry) -> int:

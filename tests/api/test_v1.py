@@ -168,7 +168,7 @@ class TimeTests(ServedCase):
 
     def test_the_zone_of_the_meter(self) -> None:
         """A key that is tied to a meter posts in that meter's time zone, the others in that of the settings."""
-        self.served.store.database.writer().execute("UPDATE meter SET zone = 'Europe/Helsinki'")
+        self.served.do("UPDATE meter SET zone = 'Europe/Helsinki'")
         self.served.add_key("in-helsinki", "write", meter_id=1)
         self.post(telegram())
         self.assertEqual(self.served.post(V1, {"telegram": telegram()}, key="in-helsinki").status, 201)

@@ -27,9 +27,9 @@ BODY = (
 )
 
 
-def telegram(meter: str, number: int) -> str:
-    """The ``number``-th telegram of a meter: a second and a Wh after the one before."""
-    at = BEGIN + timedelta(seconds=number + 3600)
+def telegram(meter: str, number: int, step_s: int = 1) -> str:
+    """The ``number``-th telegram of a meter: some seconds and a Wh after the one before."""
+    at = BEGIN + timedelta(seconds=number * step_s + 3600)
     return signed(
         BODY.format(
             clock=at.strftime("%y%m%d%H%M%S"), meter=meter.encode().hex(), position=f"{1000 + number / 1000:010.3f}"
@@ -44,6 +44,8 @@ class Poster:
     server: RunningServer
     meter: str
     every_s: float
+    step_s: int = 1
+    """So many seconds are between the clocks of two telegrams."""
     sent: int = 0
     stored: set[int] = field(factory=set)
     """Those that were answered with 201."""
@@ -69,7 +71,7 @@ class Poster:
             due = max(due + self.every_s, time.monotonic() - 1)
             number, self.sent = self.sent, self.sent + 1
             try:
-                status = client.post(V1, telegram=telegram(self.meter, number))
+                status = client.post(V1, telegram=telegram(self.meter, number, self.step_s))
             except (OSError, HTTPException):
                 status = 0
                 client.connection.close()
@@ -147,7 +149,8 @@ class Traffic:
         """What was taken and is not stored, and what is stored twice: by meter, the numbers of the telegrams."""
         accounts = {printed: meter["id"] for meter in client.get("/api/v2/meters") for printed in meter["equipment"]}
         wanted = {poster.meter: poster.stored for poster in self.posters}
-        wanted[self.line.meter] = set(range(self.line.printed))
+        if self.line.printed:
+            wanted[self.line.meter] = set(range(self.line.printed))
         wrong = {}
         for meter, numbers in wanted.items():
             account = accounts[meter.encode().hex()]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 from attrs import evolve
 
 from dsmr_tw.domain.reading import HOUR, SECOND, Arrival, Receipt
 from dsmr_tw.errors import StoreError
-from dsmr_tw.store.postgres_store import PostgresStore
 from dsmr_tw.store.threads import result_of
 from tests.arrivals import CABLE, NOON, OTHER_METER, SECOND_CABLE, gas, heard
 from tests.contracts.storecase import FIRST
@@ -29,15 +29,16 @@ def next_door(seconds: int = 0) -> Arrival:
 class SharedCase(OnPostgres, SqliteCase):
     """A test with the stores of several programs on one database."""
 
-    def another(self) -> PostgresStore:
+    def another(self) -> Any:
         """The store of another program."""
         store = self.make_store()
         self.ask(store.open)
         self.addCleanup(self.ask, store.close)
         return store
 
-    def give(self, store: PostgresStore, *arrivals: Arrival) -> list[Receipt]:
+    def give(self, store: Any, *arrivals: Arrival) -> list[Receipt]:
         """Store arrivals through one of the stores."""
+        receipts: list[Receipt]
         [receipts] = self.ask(store.readings.add, [list(arrivals)], max(one.received_at for one in arrivals))
         return receipts
 
@@ -101,8 +102,9 @@ class AtOnceTests(SharedCase):
         """Let two programs that know nothing yet store a batch each, at the same time."""
         stores, begin = [self.another() for _ in batches], Barrier(len(batches))
 
-        def give(store: PostgresStore, batch: Sequence[Arrival]) -> list[Receipt]:
+        def give(store: Any, batch: Sequence[Arrival]) -> list[Receipt]:
             begin.wait(10)
+            receipts: list[Receipt]
             [receipts] = result_of(store.readings.add([list(batch)], NOON + HOUR))
             return receipts
 

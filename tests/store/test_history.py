@@ -61,7 +61,7 @@ class OrderTests(HistoryCase):
         [(equipment,)] = self.run_sql("SELECT id FROM equipment")
         found = self.all_rows(self.history())[3:]
         self.assertEqual(
-            [(*row[:7], apart(row[7])) for row in found],
+            [(*row[:7], apart(row[7] or 0)) for row in found],
             [
                 (minute(20), 4, equipment, 1, 2, 3, 4, (700, 0)),
                 (minute(21), 5, equipment, 1, 2, 3, 4, (0, 700)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests import test_ledger_law, test_thinning_law
 from tests.contracts.store import StoreContract
 from tests.onpostgres import OnPostgres, on_postgres
 from tests.store import (
@@ -21,12 +20,12 @@ from tests.store import (
 from tests.store.test_sqlite import SqliteCase
 
 
-class PostgresStoreTests(OnPostgres, StoreContract, SqliteCase):  # type: ignore[misc]  # another kind of store
+class PostgresStoreTests(OnPostgres, StoreContract, SqliteCase):
     """A store on a server holds what every store holds."""
 
 
 on_postgres(
     globals(),
     *(test_closing, test_days, test_history, test_ledger, test_lists, test_moves, test_pieces, test_statistics),
-    *(test_races, test_thinning, test_totals, test_ledger_law, test_thinning_law),
+    *(test_races, test_thinning, test_totals),
 )

@@ -48,10 +48,15 @@ class RacesTests(MarksCase):
     def points(self, runner: Meanwhile, action: Callable[[], object]) -> int:
         """Let it happen after the first, the second … transaction; behind how many there are it did."""
         happened = []
+
+        def happen() -> None:
+            happened.append(point)
+            action()
+
         for point in POINTS:
             self.begin_anew()
             self.add(*telegrams(steady(0, 150)), *gas_values("0=0 60=3 120=6"))
-            runner.after(point, lambda point=point: (happened.append(point), action()))
+            runner.after(point, happen)
             self.tick(minute(LATER))
             runner.after(0, lambda: None)
             self.catch_up(minute(LATER))

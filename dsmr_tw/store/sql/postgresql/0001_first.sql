@@ -109,14 +109,14 @@ CREATE SEQUENCE mark_number;
 
 -- Readings ----------------------------------------------------------------------------------------------------------
 
--- One telegram or one v2 POST. It arrived received_after whole seconds after its instant. power is delivered positive,
+-- One telegram or one v2 POST. It arrived received_after whole seconds after its instant, or more than the column can
+-- hold. power is delivered positive,
 -- returned negative, in W; how a reading that has both says so, and how phases are packed, is told in
 -- dsmr_tw/store/phases.py. gas_id is the device_reading that came with it. Of identical readings digest keeps out all
 -- but the first.
 CREATE TABLE reading (
     instant bigint NOT NULL,
     id bigint NOT NULL,
-    received_after bigint NOT NULL,
     delivered_1 bigint NOT NULL,
     returned_1 bigint NOT NULL,
     delivered_2 bigint NOT NULL,
@@ -128,6 +128,7 @@ CREATE TABLE reading (
         || power::text || ' ' || coalesce(gas_id::text, '') || ' ' || coalesce(encode(phases, 'hex'), ''), 0)) STORED,
     meter_id integer NOT NULL,
     equipment_id integer,
+    received_after integer NOT NULL,
     phases bytea,
     PRIMARY KEY (meter_id, instant, digest)
 );
@@ -150,8 +151,8 @@ CREATE TABLE device_reading (
     equipment_id integer NOT NULL,
     instant bigint NOT NULL,
     id bigint NOT NULL,
-    received_after bigint NOT NULL,
     value bigint NOT NULL,
+    received_after integer NOT NULL,
     PRIMARY KEY (meter_id, equipment_id, instant, value)
 );
 CREATE INDEX device_reading_by_id ON device_reading (meter_id, id);
