@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from attrs import define, field
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from dsmr_tw.interfaces import ILedger
@@ -37,9 +38,21 @@ class RollupService(Periodic):
 
     async def work(self, now: int) -> None:
         """One tick."""
-        for meter_id in await self.ledger.dirty(now):
-            await self._settle(meter_id, now)
+        first, *rest = await self.ledger.dirty(now) or [None]
+        if first is not None:
+            await self._settle(first, now)
+        for meter_id in rest:
+            if self.running:
+                await self._settle_in_turn(meter_id, now)
         self.summary = await self.ledger.summary()
+
+    async def _settle_in_turn(self, meter_id: int, now: int) -> None:
+        """Settle one of many meters, and leave as much time to those who post as that took."""
+        began = self.clock.seconds()
+        await self._settle(meter_id, now)
+        took = self.clock.seconds() - began
+        if took > 0:
+            await deferLater(self.clock, took)
 
     async def _settle(self, meter_id: int, now: int) -> None:
         """Compute what is marked for a meter, and let the rows appear that are due."""

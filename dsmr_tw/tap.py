@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -205,6 +206,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         *_fed(settings, clock, datalogger, store, sources),
         *weather,
         _every(REFRESH_SECONDS, keys.refresh, clock),
+        *_looking(settings, live, clock),
         _every(LOOK_SECONDS, left.look, clock),
         *(listening(reactor, description, site) for description in settings.http),
     ):
@@ -314,6 +316,13 @@ def _fed(
         then=begin,
     )
     return [past, present]
+
+
+def _looking(settings: Settings, live: LiveValues, clock: IReactorTime) -> list[TimerService]:
+    """What looks for readings of other servers: a pooler between us and the database may keep their word from us."""
+    if settings.database_url is None:
+        return []
+    return [_every(REFRESH_SECONDS, partial(live.outdated, None), clock)]
 
 
 def _every(seconds: float, function: Callable[[], object], clock: IReactorTime) -> TimerService:

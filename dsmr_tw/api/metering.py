@@ -15,6 +15,7 @@ from dsmr_tw.api.paging import Query
 from dsmr_tw.api.problems import bad_fields, forbidden
 from dsmr_tw.api.shapes import ShowInstant, shown_in
 from dsmr_tw.domain.localtime import MeterZone, meter_zone
+from dsmr_tw.domain.meternames import meter_named
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.interfaces import IMeters
 from dsmr_tw.stored import ApiKey, Meter
@@ -77,7 +78,7 @@ class MeterBook:
 
     async def _find(self, wanted: str) -> Meter | None:
         """By id, else by name; one that is not known may be new."""
-        return _named(wanted, await self._all()) or _named(wanted, await self._all(anew=True))
+        return meter_named(await self._all(), wanted) or meter_named(await self._all(anew=True), wanted)
 
     async def _all(self, anew: bool = False) -> list[Meter]:
         now = self.clock.seconds()
@@ -91,8 +92,3 @@ class MeterBook:
             self._known_until = now + KNOWN_SECONDS
         return self._known
 
-
-def _named(wanted: str, meters: list[Meter]) -> Meter | None:
-    by_id = (meter for meter in meters if str(meter.id) == wanted)
-    by_name = (meter for meter in meters if meter.name == wanted)
-    return next(by_id, None) or next(by_name, None)

@@ -44,9 +44,6 @@ def migrate_store(source: str, target: str) -> None:
       dsmr migrate-store postgresql://dsmr@localhost/dsmr sqlite:again.sqlite3
     """  # noqa: D301  click reads the backspace
     wanted = [settings_from({"database": name}) for name in (source, target)]
-    for settings, name in zip(wanted, (source, target), strict=True):
-        if settings.database_url is None and not name.startswith("sqlite:"):
-            raise SettingsError("FROM and TO are sqlite:PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME.")
     if wanted[0].database_url is None and wanted[1].database_url is None:
         raise SettingsError("FROM and TO are both SQLite: copy the file, while the server does not run.")
     if wanted[0].database_url is None and not wanted[0].database_path.exists():
@@ -54,7 +51,7 @@ def migrate_store(source: str, target: str) -> None:
     progress = Progress("Copying")
     with ExitStack() as stack:
         stack.callback(progress.end)
-        copying = Copying(*(stack.enter_context(_side(settings)) for settings in wanted))
+        copying = Copying(stack.enter_context(_side(wanted[0])), stack.enter_context(_side(wanted[1])))
         if copying.source.name == copying.target.name:
             raise SettingsError("FROM and TO are the same.")
         try:

@@ -29,7 +29,8 @@ class PricesCase(ServedCase):
 
     def add(self, **values: Any) -> Contract:
         """Enter a contract."""
-        return self.successResultOf(self.served.store.contracts.add(contract(**values)))
+        entered: Contract = self.successResultOf(self.served.store.contracts.add(contract(**values)))
+        return entered
 
     def second_meter(self) -> None:
         """Let the first meter and another one be heard."""

@@ -65,6 +65,33 @@ def dump(path: Path) -> dict[str, list[Any]]:
         return {name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for name in names}
 
 
+class Opened:
+    """A store, and how it is copied."""
+
+    def __init__(self, store: Any, side: Side) -> None:
+        self.store = store
+        self.side = side
+        self.got: Any = None
+
+
+class Stopping:
+    """Does so much and no more: what comes then is stopped before it begins, or after it was done."""
+
+    def __init__(self, runner: Any, left: int, does_last: bool) -> None:
+        self.runner = runner
+        self.left = left
+        self.does_last = does_last
+
+    def __call__(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run the function, or stop."""
+        self.left -= 1
+        if self.left:
+            return self.runner(function, *args, **kwargs)
+        if self.does_last:
+            result_of(self.runner(function, *args, **kwargs))
+        raise KeyboardInterrupt
+
+
 class CopyingCase(SynchronousTestCase):
     """A filled SQLite store, and what it is copied to."""
 
@@ -110,14 +137,6 @@ class CopyingCase(SynchronousTestCase):
         if not differences:
             copying.finish()
         return differences
-
-
-class Opened:
-    """A store, and how it is copied."""
-
-    def __init__(self, store: Any, side: Side) -> None:
-        self.store = store
-        self.side = side
 
 
 class SchemaTests(CopyingCase):
@@ -188,8 +207,9 @@ class CopyingTests(CopyingCase):
 
     def test_others_read_again(self) -> None:
         """Whoever remembers something of the database finds that it has changed."""
-        before = server().ask("SELECT accounts, readings FROM changed", self.postgres() and self.url)
-        self.copy(self.filled, self.postgres())
+        there = self.postgres()
+        before = server().ask("SELECT accounts, readings FROM changed", self.url)
+        self.copy(self.filled, there)
         after = server().ask("SELECT accounts, readings FROM changed", self.url)
         self.assertTrue(all(new > old for new, old in zip(after[0], before[0], strict=True)))
 
@@ -211,12 +231,12 @@ class InterruptedTests(CopyingCase):
     def test_after_any_transaction(self) -> None:
         """Wherever it was stopped, before or after a commit, nothing is missing or doubled."""
         target = Path(self.mktemp())
-        self.interrupted(lambda: self.sqlite(target), 3)
+        self.interrupted(lambda: self.sqlite(target), 6)
         self.assertEqual(dump(target), dump(self.path))
 
     def test_on_a_server(self) -> None:
         """The same on a server, and back."""
-        self.interrupted(self.postgres, 7)
+        self.interrupted(self.postgres, 9)
         back = self.sqlite(Path(self.mktemp()))
         self.assertEqual(self.copy(self.postgres(), back), [])
         self.assertEqual(dump(back.store.database.path), dump(self.path))
@@ -226,27 +246,21 @@ class InterruptedTests(CopyingCase):
         stopped = 0
         while True:
             target = opened()
-            left = [step]
             plain = target.store.database.write_runner
-
-            def run(function: Any, *args: Any, **kwargs: Any) -> Any:
-                left[0] -= 1
-                if left[0] == 0:
-                    raise KeyboardInterrupt
-                done = plain(function, *args, **kwargs)
-                if left[0] == 1 and stopped % 2:
-                    result_of(done)
-                    raise KeyboardInterrupt
-                return done
-
-            target.store.database.write_runner = run
+            target.store.database.write_runner = Stopping(plain, step, stopped % 2 == 1)
+            copying = Copying(self.filled.side, target.side, 20)
             try:
-                self.assertEqual(self.copy(self.filled, target, 20), [])
+                copying.begin()
+                copying.copy(lambda done, length: None)
             except KeyboardInterrupt:
                 stopped += 1
                 target.store.database.write_runner = plain
                 result_of(target.store.close())
             else:
+                target.store.database.write_runner = plain
+                self.assertEqual(copying.compare(lambda done, length: None), [])
+                copying.finish()
+                result_of(target.store.close())
                 self.assertGreater(stopped, 5)
                 return
 
