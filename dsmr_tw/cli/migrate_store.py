@@ -86,6 +86,7 @@ def _side(settings: Settings) -> Iterator[Side]:
             stack.callback(_hold(path).release)
         store = store_at(url, path, settings.zone, maybeDeferred, maybeDeferred)
         stack.callback(lambda: result_of(store.close()))
+        store.takes_unfinished = True
         result_of(store.open())
         if url is None:
             yield Side(f"sqlite:{path.resolve()}", store.database, SqliteRows())

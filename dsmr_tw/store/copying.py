@@ -186,6 +186,11 @@ class Copying:
         return 4 + len(self._columns[table.name])
 
 
+def unfinished(name: str) -> StoreRefused:
+    """Why nobody but who goes on with a copy opens it."""
+    return StoreRefused(f"{name} is a copy that is not finished: run dsmr migrate-store again, or remove it.")
+
+
 def _reached(connection: Connection, table: str) -> tuple[Key | None, int]:
     """The last key of a table that was copied, and how many rows were."""
     found = connection.execute(f"SELECT told FROM {COPYING} WHERE name = ?", (table,)).fetchone()

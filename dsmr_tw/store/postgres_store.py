@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from itertools import chain
 from typing import Any, Final, Protocol, TypeVar
 
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
@@ -21,6 +21,7 @@ from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.interfaces import IReadings, IStore
 from dsmr_tw.store.accounts import Accounts, Recalled
 from dsmr_tw.store.connection import Connection
+from dsmr_tw.store.copying import COPYING, unfinished
 from dsmr_tw.store.migrate import migrate_postgres, migrations
 from dsmr_tw.store.postgres_batch import Memory, Outdated, PostgresBatch, Run, check
 from dsmr_tw.store.postgres_database import PostgresDatabase
@@ -151,16 +152,22 @@ class PostgresStore(SqlPorts):
     kind = "postgresql"
     database: PostgresDatabase
     readings: PostgresReadings
+    takes_unfinished: bool = field(default=False, kw_only=True)
+    """Whether a copy that is not finished may be opened: by who goes on with it."""
 
     def open(self) -> Deferred[None]:
         """See ``IStore``."""
-        return self.database.write(migrate_postgres, migrations("postgresql")).addCallback(
-            lambda _: self.database.write(self._begin)
-        )
+        return self.database.write(self._migrate).addCallback(lambda _: self.database.write(self._begin))
 
     def close(self) -> Deferred[None]:
         """See ``IStore``."""
         return self.database.write_runner(self.database.close)
+
+    def _migrate(self, connection: Connection) -> None:
+        (begun,) = connection.execute("SELECT to_regclass(?) IS NOT NULL", (COPYING,)).fetchone()
+        if begun and not self.takes_unfinished:
+            raise unfinished("The PostgreSQL database")
+        migrate_postgres(connection, migrations("postgresql"))
 
     def _begin(self, connection: Connection) -> None:
         if connection.execute("SELECT 1 FROM meter LIMIT 1").fetchone() is None:

@@ -16,6 +16,7 @@ from dsmr_tw.domain.reading import Arrival, Origin, Receipt
 from dsmr_tw.interfaces import IReadings, IStore
 from dsmr_tw.store.accounts import Accounts
 from dsmr_tw.store.connection import Connection
+from dsmr_tw.store.copying import COPYING, unfinished
 from dsmr_tw.store.migrate import migrate_sqlite, migrations
 from dsmr_tw.store.readings import SqlLists, SqlPorts
 from dsmr_tw.store.sqlite_batch import Batch, Ids
@@ -78,6 +79,8 @@ class SqliteStore(SqlPorts):
     kind = "sqlite"
     database: SqliteDatabase
     readings: SqliteReadings
+    takes_unfinished: bool = field(default=False, kw_only=True)
+    """Whether a copy that is not finished may be opened: by who goes on with it."""
 
     def open(self) -> Deferred[None]:
         """See ``IStore``."""
@@ -91,6 +94,9 @@ class SqliteStore(SqlPorts):
         path = self.database.path
         with translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            begun = self.database.writer().execute("SELECT 1 FROM sqlite_master WHERE name = ?", (COPYING,)).fetchone()
+            if begun is not None and not self.takes_unfinished:
+                raise unfinished(str(path))
             backup = migrate_sqlite(self.database.writer(), path, migrations("sqlite"))
         if backup is not None:
             _log.info("schema brought up to date; the database as it was is in {backup}", backup=str(backup))

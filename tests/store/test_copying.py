@@ -124,6 +124,7 @@ class CopyingCase(SynchronousTestCase):
 
     def opened(self, store: Any, side: Side) -> Opened:
         """Open a store, until the test ends."""
+        store.takes_unfinished = True
         result_of(store.open())
         self.addCleanup(lambda: result_of(store.close()))
         return Opened(store, side)
@@ -263,6 +264,29 @@ class InterruptedTests(CopyingCase):
                 result_of(target.store.close())
                 self.assertGreater(stopped, 5)
                 return
+
+    def test_before_anything_was_copied(self) -> None:
+        """What opening an empty store puts into it again is not in the way of what is copied."""
+        target = Path(self.mktemp())
+        for opened in (self.postgres, lambda: self.sqlite(target)):
+            begun = opened()
+            Copying(self.filled.side, begun.side).begin()
+            result_of(begun.store.close())
+            self.assertEqual(self.copy(self.filled, opened()), [])
+
+    def test_nobody_else_opens_it(self) -> None:
+        """A server, or a command, on half a store is told so in a sentence, until the copy is finished."""
+        path = Path(self.mktemp())
+        for kind, name in (("sqlite", str(path)), ("postgresql", "The PostgreSQL database")):
+            target = self.postgres() if kind == "postgresql" else self.sqlite(path)
+            Copying(self.filled.side, target.side).begin()
+            target.store.takes_unfinished = False
+            with self.assertRaises(StoreRefused) as caught:
+                result_of(target.store.open())
+            sentence = f"{name} is a copy that is not finished: run dsmr migrate-store again, or remove it."
+            self.assertEqual(str(caught.exception), sentence)
+            self.assertEqual(self.copy(self.filled, target), [])
+            result_of(target.store.open())
 
     def test_of_a_store_that_changed(self) -> None:
         """What was stored in the source meanwhile would be missed: that is refused."""
