@@ -38,10 +38,10 @@ class RollupService(Periodic):
 
     async def work(self, now: int) -> None:
         """One tick."""
-        first, *rest = await self.ledger.dirty(now) or [None]
-        if first is not None:
-            await self._settle(first, now)
-        for meter_id in rest:
+        meter_ids = await self.ledger.dirty(now)
+        for meter_id in meter_ids[:1]:
+            await self._settle(meter_id, now)
+        for meter_id in meter_ids[1:]:
             if self.running:
                 await self._settle_in_turn(meter_id, now)
         self.summary = await self.ledger.summary()

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService, Service
-from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python import usage
@@ -33,7 +32,7 @@ from dsmr_tw.device import parse_setting
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import CrcPolicy
-from dsmr_tw.errors import DsmrError, SettingsError, StoreUnavailable
+from dsmr_tw.errors import DsmrError, SettingsError
 from dsmr_tw.health import Health
 from dsmr_tw.inorder import InOrder
 from dsmr_tw.interfaces import IStore
@@ -50,9 +49,9 @@ from dsmr_tw.rollup import RollupService
 from dsmr_tw.source import TelegramSource, device_source
 from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
-from dsmr_tw.store.connect import served_postgres_store, sqlite_store, store_at
-from dsmr_tw.store.threads import Threads, result_of
+from dsmr_tw.store.threads import Threads
 from dsmr_tw.stored import Meter
+from dsmr_tw.storing import prepare, server_store
 from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
 
@@ -163,8 +162,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     state = StateDir(settings.state_dir)
     known = Known(state.path / FILE)
     writer, readers = Threads(reactor, 1, "store-writer"), Threads(reactor, READERS, "store-reader")
-    _prepare(settings, state, known)
-    store = _store(settings, reactor, clock, writer, readers)
+    prepare(settings, state, known)
+    store = server_store(settings, reactor, clock, writer, readers)
     live = LiveValues(store.readings, clock)
     spooler = Threads(reactor, 1, "spool")
     spool = Spool(state.path / SPOOL, spooler)
@@ -212,43 +211,6 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     ):
         part.setServiceParent(service)
     return Parts(service, store, datalogger, live, web)
-
-
-def _store(settings: Settings, reactor: Any, clock: IReactorTime, writer: Threads, readers: Threads) -> IStore:
-    """The store of the service."""
-    if settings.database_url is None:
-        return sqlite_store(settings.database_path, settings.zone, writer, readers)
-    return served_postgres_store(settings.database_url, settings.zone, reactor, clock, writer, readers)
-
-
-def _prepare(settings: Settings, state: StateDir, known: Known) -> None:
-    """Take the state directory and bring the database up to date, while a failure is still one sentence.
-
-    A database on a server may be away; what is known of its keys and meters is from the last time, then.
-    """
-    state.prepare()
-    state.lock()
-    known.load()
-    if settings.database_url is None:
-        path = settings.database_path
-        if path.parent.resolve() != state.path.resolve():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise SettingsError(f"--database: {path.parent} can't be made: {error.strerror}.") from error
-            state.lock(path.with_name(f"{path.name}.lock"))
-    # Its connection must not live through the fork of a daemon.
-    store = store_at(settings.database_url, settings.database_path, settings.zone, maybeDeferred, maybeDeferred)
-    try:
-        result_of(store.open())
-        known.keep_meters(result_of(store.meters.directory()))
-        known.keep_keys(result_of(store.keys.all()))
-    except StoreUnavailable as error:
-        if settings.database_url is None:
-            raise
-        _log.warn("the database is away, telegrams are kept in the spool: {error}", error=str(error))
-    finally:
-        result_of(store.close())
 
 
 def _sources(

@@ -94,6 +94,10 @@ class BenchmarkTests(SynchronousTestCase):
         server()
         self.assert_tells("postgres_size", "bytes a reading, and")
 
+    def test_fleet(self) -> None:
+        """Posts of many meters to PostgreSQL."""
+        self.assert_tells("fleet", "durable posts a second")
+
     def test_spool(self) -> None:
         """The room that telegrams take while the database is away, and how fast they are stored afterwards."""
         self.assert_tells("spool", "readings a second are drained into SQLite")

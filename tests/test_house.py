@@ -21,7 +21,7 @@ SERVICES = tuple(
     f"dsmr_tw.{name}"
     for name in "datalogger groupcommit spooling draining backoff rollup periodic retention live health inorder".split()
 )
-ROOF = tuple(f"dsmr_tw.{name}" for name in "config tap forward_tap opening progress cli".split())
+ROOF = tuple(f"dsmr_tw.{name}" for name in "config tap forward_tap opening storing progress cli".split())
 WINGS = (
     tuple(f"dsmr_tw.{name}" for name in "device serialproto source printed demo demopast decrypt".split()),
     ("dsmr_tw.store",),

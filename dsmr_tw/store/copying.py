@@ -136,6 +136,10 @@ class Copying:
                     f"{name} holds an unfinished copy of {json.loads(begun)[0]}, or of what that was then. "
                     f"Remove it, and run this again."
                 )
+            # Whatever opened it since may have put in what every store begins with.
+            for table in TABLES:
+                if _reached(connection, table.name)[0] is None:
+                    connection.execute(f"DELETE FROM {table.name}")
             return True
         self.target.rows.let_take_long(connection)
         held = [table.name for table in TABLES if _length(connection, table) > FRESH.get(table.name, 0)]
