@@ -30,11 +30,13 @@ from dsmr_tw.domain.contract import Contract
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND
 from dsmr_tw.domain.units import price
 from dsmr_tw.opening import Opening
-from dsmr_tw.store.connection import Connection
-from dsmr_tw.store.sqlite import SqliteStore
-from dsmr_tw.store.sqlite_database import SqliteDatabase
+from dsmr_tw.store.connection import Connection, Database
+from dsmr_tw.store.readings import SqlPorts
 from dsmr_tw.tap import Parts, build
 from tests.arrivals import NOON
+from tests.brief import BRIEF
+from tests.onpostgres import EMPTY
+from tests.postgres import server
 from tests.serving import READINGS, Answer, answer_of, request_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,6 +105,12 @@ class GoldenTests(TestCase):
 
     timeout = 300
 
+    url: str | None = None
+    """The database, if it is not a file in the state directory."""
+
+    def empty(self) -> None:
+        """Leave nothing in the database."""
+
     def setUp(self) -> None:
         """The service is not there yet; the cases begin with a reset."""
         self.folder = Path(mkdtemp(prefix="dsmr"))
@@ -121,7 +129,8 @@ class GoldenTests(TestCase):
         clock = Clock()
         clock.advance(NOON / SECOND)
         socket = self.folder / "http.sock"
-        settings = Settings(state_dir=state, enable_api=enabled, http=(f"unix:{socket}:lockfile=0",))
+        http = (f"unix:{socket}:lockfile=0",)
+        settings = Settings(state_dir=state, enable_api=enabled, http=http, database=self.url)
         self.parts = build(settings, reactor, clock)
         self.parts.service.privilegedStartService()
         self.parts.service.startService()
@@ -140,6 +149,7 @@ class GoldenTests(TestCase):
         """Run the service on an empty database."""
         await self.stop()
         shutil.rmtree(self.folder / "state", ignore_errors=True)
+        self.empty()
         await self.start(enabled=True)
 
     async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
@@ -173,10 +183,10 @@ class GoldenTests(TestCase):
         answer = await self.send("POST", READINGS, body, X_AUTHKEY=KEY, Content_Type="application/json")
         self.assertEqual(answer.status, 201)
 
-    def database(self) -> SqliteDatabase:
+    def database(self) -> Database:
         """The database, behind the service's back."""
         assert self.parts is not None
-        assert isinstance(self.parts.store, SqliteStore)
+        assert isinstance(self.parts.store, SqlPorts)
         return self.parts.store.database
 
     async def run_case(self, case: dict[str, Any]) -> tuple[int, list[str]]:
@@ -241,6 +251,23 @@ class GoldenTests(TestCase):
         """The page's table is about recordings that there are, and each once."""
         named = re.findall("`([^`]+)`", "".join(cases for cases, _, _ in table()))
         self.assertEqual(sorted(named), sorted(set(named) & {case["id"] for case in CASES}))
+
+
+class GoldenOnPostgresTests(GoldenTests):
+    """The same over a PostgreSQL server."""
+
+    if BRIEF:
+        skip = "the whole run beside this brief one has them"
+
+    def setUp(self) -> None:
+        """Begin with an empty database."""
+        self.url = server().database()
+        super().setUp()
+
+    def empty(self) -> None:
+        """Leave nothing in the database."""
+        if server().ask("SELECT to_regclass('changed') IS NOT NULL", self.url) == [(True,)]:
+            server().ask(EMPTY, self.url)
 
 
 def sent(request: dict[str, Any]) -> tuple[str, str, bytes, dict[str, str]]:
@@ -329,7 +356,9 @@ def put_statistics(connection: Connection) -> None:
         at = FIRST_HOUR + number * HOUR
         insert(connection, "hour_statistics", instant=at)
         connection.execute(
-            "INSERT INTO row_count VALUES (1, 60, ?, 1) ON CONFLICT DO UPDATE SET rows = rows + 1", (at - at % DAY,)
+            "INSERT INTO row_count VALUES (1, 60, ?, 1) ON CONFLICT (meter_id, minutes, instant)"
+            " DO UPDATE SET rows = row_count.rows + 1",
+            (at - at % DAY,),
         )
 
 

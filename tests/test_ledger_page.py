@@ -14,9 +14,10 @@ from dsmr_tw.domain.localtime import instant_of
 from dsmr_tw.domain.reading import DAY, HOUR, Arrival
 from dsmr_tw.domain.spans import SpanKind
 from dsmr_tw.domain.units import three_decimals
-from dsmr_tw.store.connect import sqlite_store
+from dsmr_tw.store.connect import store_at
 from dsmr_tw.stored import SpanFilter
 from tests.arrivals import MINUTE, gas, heard
+from tests.onpostgres import emptied
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "ledger.md"
 Row = dict[str, str]
@@ -67,10 +68,14 @@ def telegrams(row: Row) -> Iterator[Arrival]:
 class PageTests(SynchronousTestCase):
     """Each example of the page."""
 
+    def make_url(self) -> str | None:
+        """An empty database, if it is not a file."""
+        return None
+
     def check(self, name: str) -> None:
         """Store the telegrams of a section, and compare what comes out with its other tables."""
         path = Path(self.mktemp()) / "dsmr.sqlite3"
-        self.store = sqlite_store(path, "Europe/Amsterdam", maybeDeferred, maybeDeferred)
+        self.store = store_at(self.make_url(), path, "Europe/Amsterdam", maybeDeferred, maybeDeferred)
         self.successResultOf(self.store.open())
         self.addCleanup(self.store.close)
         said, *expected = tables(sections()[name])
@@ -121,7 +126,9 @@ class PageTests(SynchronousTestCase):
 
     def rows(self, sql: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         """What the database answers."""
-        return self.store.database.writer().execute(sql, parameters).fetchall()
+        return self.successResultOf(
+            self.store.database.read(lambda connection: connection.execute(sql, parameters).fetchall())
+        )
 
     def test_an_outage(self) -> None:
         """What went through while nobody listened is spread over the time, and none of it is lost."""
@@ -142,3 +149,11 @@ class PageTests(SynchronousTestCase):
     def test_each_example_is_tested(self) -> None:
         """No section with tables is left out here."""
         self.assertEqual(len(sections()), 4)
+
+
+class PageOnPostgresTests(PageTests):
+    """The same over a PostgreSQL server."""
+
+    def make_url(self) -> str:
+        """An empty database."""
+        return emptied()

@@ -74,7 +74,9 @@ class MigrateStoreTests(BesideCase):
             self.assertIn("meter", self.copied_tables())
         self.assertIn("reading", self.copied_tables())
         told = self.done(self.file, self.url)
-        self.assertRegex(told, r"^Going on where it was stopped\.\nCopied and compared: [0-9]+ rows are the same in both")
+        self.assertRegex(
+            told, r"^Going on where it was stopped\.\nCopied and compared: [0-9]+ rows are the same in both"
+        )
         self.assertEqual(server().ask("SELECT count(*) FROM reading", self.url), [(9,)])
         self.assertEqual(server().ask("SELECT to_regclass('copying') IS NULL", self.url), [(True,)])
 
@@ -98,7 +100,9 @@ class MigrateStoreTests(BesideCase):
         self.assertEqual(result.exit_code, 1)
         first, second = result.stderr.splitlines()
         at = NOON + 3 * HOUR
-        self.assertRegex(first, f"^postgresql://.* differs from sqlite:/.*sqlite3 in reading of meter 1, at 1, {at}, 4\\.$")
+        self.assertRegex(
+            first, f"^postgresql://.* differs from sqlite:/.*sqlite3 in reading of meter 1, at 1, {at}, 4\\.$"
+        )
         self.assertEqual(second, "Do not use the copy: remove it, and run this again.")
         self.assertNotIn("Copied and compared", result.output)
         self.until_alone()

@@ -21,6 +21,8 @@ from tests.arrivals import NOON, heard
 from tests.onpostgres import ZONE
 from tests.postgres import restless_server
 
+REACTOR: Any = reactor
+
 
 class ServedTests(TestCase):
     """Two programs on one database: a server, and a command."""
@@ -31,8 +33,8 @@ class ServedTests(TestCase):
         """Begin with an empty database."""
         self.server = restless_server()
         self.url = self.server.database()
-        self.threads = [Threads(reactor, 1, "test-writer"), Threads(reactor, 1, "test-reader")]
-        self.store = served_postgres_store(self.url, ZONE, reactor, reactor, *self.threads)  # type: ignore[arg-type]
+        self.threads = [Threads(REACTOR, 1, "test-writer"), Threads(REACTOR, 1, "test-reader")]
+        self.store = served_postgres_store(self.url, ZONE, REACTOR, REACTOR, *self.threads)
         self.told: list[Any] = []
         self.waiting: list[Deferred[Any]] = []
         self.store.watch(self.tell, lambda: self.tell("keys"))
