@@ -10,7 +10,6 @@ Tests: ``tests/test_datalogger.py``
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from attrs import define, field
@@ -18,7 +17,6 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from dsmr_tw import limits
@@ -27,9 +25,9 @@ from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.parse import TelegramParser
 from dsmr_tw.domain.reading import Arrival, Origin, Receipt
 from dsmr_tw.domain.telegram import RawTelegram
-from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.interfaces import IIntake, ISpool, IStore
+from dsmr_tw.rejecting import Rejecting
 from dsmr_tw.spooling import Spooling
 
 Follower = Callable[[Sequence[Arrival], Sequence[Receipt]], None]
@@ -56,12 +54,13 @@ class Datalogger(Service):
     commits: GroupCommit = field(init=False)
     spooling: Spooling = field(init=False)
     _parser: TelegramParser = field(factory=TelegramParser, init=False)
-    _rejected: Counter[Origin] = field(factory=Counter, init=False)
+    _rejecting: Rejecting = field(init=False)
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
         self.commits = GroupCommit(self.store.readings, self.clock, self.limits, self._stored, self.line_interval)
         self.spooling = Spooling(self.commits, self.spool, self.clock, self.limits)
+        self._rejecting = Rejecting(self.store.meters.reject, self.clock)
 
     async def begin(self) -> None:
         """Find out how much was stored before."""
@@ -95,16 +94,7 @@ class Datalogger(Service):
     def reject(self, origin: Origin, error: Exception) -> Deferred[None]:
         """See ``IIntake``."""
         self._log.debug("telegram rejected from {origin}: {reason}", origin=origin.name, reason=str(error))
-        self._rejected[origin] += 1
-        telegrams = self._rejected.pop(origin)
-        counting: Deferred[None] = self.store.meters.reject(origin, telegrams)
-        return counting.addErrback(self._not_counted, origin, telegrams)
-
-    def _not_counted(self, failure: Failure, origin: Origin, telegrams: int) -> None:
-        """The next rejected telegram counts for these, too."""
-        if not failure.check(StoreUnavailable):
-            self._log.failure("a rejected telegram could not be counted", failure)
-        self._rejected[origin] += telegrams
+        return self._rejecting.reject(origin)
 
     def _stored(self, arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:
         self.readings += sum(receipt.created and receipt.reading_id is not None for receipt in receipts)

@@ -1,15 +1,16 @@
 """Responsible for what the service knows about itself: the body of ``/health``.
 
 Every problem is a sentence for the person who has to look at it; without problems the status is ``ok``.
-Nothing in it is personal, since it is shown without a key.
+Nothing in it is personal, since it is shown without a key: not even the directories that files are in.
 
 Tests: ``tests/test_health.py``
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -23,6 +24,9 @@ from dsmr_tw.limits import Limits
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
 from dsmr_tw.spooling import Spooling
+
+DIRECTORIES: Final = re.compile(r"(?<!\S)/[^:]*/")
+"""Of the path that a text begins with, all but the file: ``/home/jan/.local/share/``."""
 
 
 @implementer(IHealth)
@@ -50,10 +54,12 @@ class Health:
         sources = [source.health for source in self.sources]
         problems = [problem for source in sources if (problem := source.problem())]
         commits, spooling = self.spooling.commits, self.spooling
-        away, trouble = commits.away_because, spooling.trouble
+        away, trouble = _plain(commits.away_because), _plain(spooling.trouble)
         problems += self._of_the_store(away, trouble)
         services = (self.rollup, self.retention)
-        problems += [f"{each.what} failed: {each.last_error}" for each in services if each.last_error is not None]
+        problems += [
+            f"{each.what} failed: {_plain(each.last_error)}" for each in services if each.last_error is not None
+        ]
         return {
             "status": "failing" if trouble is not None else "degraded" if problems else "ok",
             "problems": problems,
@@ -123,7 +129,7 @@ class Health:
         return {
             "dirty_quarters": None if summary is None else summary.dirty_quarters,
             "last_success_at": _text(self.rollup.last_success_at),
-            "last_error": self.rollup.last_error,
+            "last_error": _plain(self.rollup.last_error),
             "epochs": None if summary is None else summary.epochs,
             "outliers": None if summary is None else summary.outliers,
         }
@@ -134,6 +140,10 @@ class Health:
         if weather is None:
             return {}
         return {"weather": {"last_success_at": _text(weather.last_success_at), "last_error": weather.last_error}}
+
+
+def _plain(error: str | None) -> str | None:
+    return None if error is None else DIRECTORIES.sub("", error)
 
 
 def _text(instant: int | None) -> Any:

@@ -374,7 +374,10 @@ class IIntake(Interface):
         """
 
     def reject(origin: Origin, error: Exception) -> Deferred[None]:
-        """Count a telegram that could not be taken, for the origin's meter; fires when it is counted, never fails."""
+        """Count a telegram that could not be taken, for the origin's meter; never fails.
+
+        Fires: when it is counted, or will be with a later one, because the store takes or answers nothing now.
+        """
 
 
 class ISource(Interface):

@@ -15,7 +15,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from dsmr_tw.segment import HEADER
-from dsmr_tw.spool import SPOOL, is_in_use
+from dsmr_tw.spool import SPOOL
+from dsmr_tw.spoolfiles import is_in_use
 
 LOOK_SECONDS: Final = 60
 

@@ -1,6 +1,6 @@
 """Responsible for the spool: what waits on disk for the store, in the order in which it came.
 
-    0000000001.spool, 0000000002.spool, …   what waits; see ``dsmr_tw.segment``
+    0000000001.spool, 0000000002.spool, …   what waits; see ``dsmr_tw.segment`` and ``dsmr_tw.spoolfiles``
     0000000001.damaged                      what could not be read to its end, kept for a person to look at
     refused                                 as text, what the store did not want
 
@@ -16,10 +16,8 @@ Tests: ``tests/test_spool.py``
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -34,7 +32,8 @@ from zope.interface import implementer
 from dsmr_tw.errors import SpoolFull, StoreRefused, StoreUnavailable
 from dsmr_tw.interfaces import ISpool
 from dsmr_tw.limits import SPOOL_BYTES
-from dsmr_tw.segment import HEADER, Codec, frames_of, scan
+from dsmr_tw.segment import Codec, frames_of
+from dsmr_tw.spoolfiles import Segment, Writing, begun, left, locked, sync_directory, write
 
 T = TypeVar("T")
 
@@ -44,38 +43,8 @@ SPOOL: Final = "spool"
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 """A file that has grown so large is not written to any more."""
 
-CHUNK: Final = 256 * 1024
-"""Bytes read at once; no record is so large."""
-
 _NAME: Final = re.compile(r"(\d{10})\.spool")
 _REFUSED: Final = b"# refused: "
-
-
-@define(eq=False)
-class Segment:
-    """One file."""
-
-    path: Path
-    records: int
-    """How many can be read."""
-    end: int
-    """Where they end in the file."""
-    is_damaged: bool = False
-    """Whether there is more in it that can't be read."""
-    read: int = 0
-    stored: int = 0
-    read_to: int = len(HEADER)
-    codec: Codec = field(factory=Codec)
-    """For reading."""
-
-
-@define
-class Writing:
-    """The file that is written to."""
-
-    segment: Segment
-    file: int
-    codec: Codec
 
 
 @implementer(ISpool)
@@ -93,6 +62,8 @@ class Spool:
     refused: int = field(default=0, init=False)
     damaged: int = field(default=0, init=False)
     _segments: deque[Segment] = field(factory=deque, init=False)
+    _found: list[bytes] = field(factory=list, init=False)
+    """What was read from them, and not handed out yet."""
     _writing: Writing | None = field(default=None, init=False)
     _next: int = field(default=1, init=False)
     """The number of the next file."""
@@ -107,10 +78,16 @@ class Spool:
         Raises: ``StoreRefused`` when another program uses it, or it can't be used.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _locked(self.path)
+            if not self.path.is_dir():
+                self.path.mkdir(mode=0o700, parents=True)
+                sync_directory(self.path.parent)
+            # Said now, not when the store is away and nothing else is left.
+            if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=True):
+                raise StoreRefused(f"The spool {self.path} can't be written to.")
+            self._lock = locked(self.path)
             self.survey()
         except OSError as error:
+            self.close()
             raise StoreRefused(f"The spool {self.path} can't be used: {error.strerror}.") from error
         for segment in list(self._segments):
             self._settle(segment)
@@ -118,7 +95,7 @@ class Spool:
     def survey(self) -> None:
         """Find out what waits in the directory, without changing anything there."""
         names = sorted(path.name for path in self.path.iterdir())
-        segments = [_found(self.path / name) for name in names if _NAME.fullmatch(name)]
+        segments = [left(self.path / name) for name in names if _NAME.fullmatch(name)]
         self._segments = deque(segments)
         self._next = 1 + max((int(name[:10]) for name in names if name[:10].isdigit()), default=0)
         self.records = sum(segment.records for segment in segments)
@@ -156,82 +133,68 @@ class Spool:
         writing = self._writing
         codec = Codec() if writing is None else writing.codec
         before = codec.dictionary
-        data = frames_of(codec, records)
-        if self.held_bytes + self._kept_bytes + len(data) > self.most_bytes:
+        try:
+            data = frames_of(codec, records)
+            if self.held_bytes + self._kept_bytes + len(data) > self.most_bytes:
+                raise SpoolFull(f"the spool holds {self.records} telegrams already")
+        except (ValueError, SpoolFull):
+            # Nothing of it will stand in the file.
             codec.dictionary = before
-            raise SpoolFull(f"the spool holds {self.records} telegrams already")
+            raise
         with self._disk():
-            if writing is None:
-                self._writing = writing = self._begin(codec, data)
-            else:
-                self._write_more(writing, data)
-        segment = writing.segment
+            segment = self._begin(codec, data) if writing is None else self._write_more(writing, data)
         segment.records += len(records)
         self.records += len(records)
         if segment.end >= self.segment_bytes:
             self._end_writing()
 
-    def _begin(self, codec: Codec, data: bytes) -> Writing:
+    def _begin(self, codec: Codec, data: bytes) -> Segment:
         """A new file with its first records."""
         path = self.path / f"{self._next:010}.spool"
         self._next += 1
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            _write(file, HEADER + data)
-            os.fdatasync(file)
-            _sync_directory(self.path)
-        except OSError:
-            os.close(file)
-            with suppress(OSError):
-                path.unlink()
-            raise
-        segment = Segment(path, 0, len(HEADER) + len(data))
+        self._writing = begun(path, codec, data)
+        segment = self._writing.segment
         self._segments.append(segment)
         self.held_bytes += segment.end
-        return Writing(segment, file, codec)
+        return segment
 
-    def _write_more(self, writing: Writing, data: bytes) -> None:
-        segment = writing.segment
+    def _write_more(self, writing: Writing, data: bytes) -> Segment:
         try:
-            _write(writing.file, data)
-            os.fdatasync(writing.file)
+            writing.write(data)
         except OSError:
-            # Nobody knows what of it is on the disk now. What can't be cut off is read once more at the next start.
-            with suppress(OSError):
-                os.ftruncate(writing.file, segment.end)
             self._end_writing()
             raise
-        segment.end += len(data)
         self.held_bytes += len(data)
+        return writing.segment
 
     def _end_writing(self) -> None:
-        if self._writing is not None:
-            os.close(self._writing.file)
-            self._writing = None
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.end()
 
     def _read(self, most: int, understood: Callable[[bytes], T]) -> list[T]:
-        found: list[bytes] = []
+        # Kept until they are handed out: whatever fails meanwhile, none of them is passed over.
+        found = self._found
         for segment in list(self._segments):
             while segment.read < segment.records and len(found) < most:
                 found += self._read_from(segment, most - len(found))
-        return [understood(record) for record in found]
+        told = [understood(record) for record in found[:most]]
+        del found[:most]
+        return told
 
     def _read_from(self, segment: Segment, most: int) -> list[bytes]:
         """The next records of a file; none when it has turned out to be damaged."""
-        found: list[bytes] = []
-        with suppress(OSError, zlib.error), segment.path.open("rb") as file:
-            file.seek(segment.read_to)
-            data = file.read(min(CHUNK, segment.end - segment.read_to))
-            frames = scan(data, most)
-            found = [segment.codec.record(*frame) for frame in frames.frames]
-            segment.read_to += frames.end
-        segment.read += len(found)
+        with self._disk():
+            found = segment.read_on(most)
         if not found:
             self._log.error("{path} has gone bad: it can't be read any further", path=str(segment.path))
             self.damaged += not segment.is_damaged
             segment.is_damaged = True
             self.records -= segment.records - segment.read
             segment.records = segment.read
+            if self._writing is not None and self._writing.segment is segment:
+                # What was put behind it could never be read.
+                self._end_writing()
             self._settle(segment)
         return found
 
@@ -266,9 +229,9 @@ class Spool:
         with self._disk():
             file = os.open(self.path / "refused", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                _write(file, lines)
+                write(file, lines)
                 os.fsync(file)
-                _sync_directory(self.path)
+                sync_directory(self.path)
             finally:
                 os.close(file)
         self._kept_bytes += len(lines)
@@ -280,52 +243,3 @@ class Spool:
             yield
         except OSError as error:
             raise StoreUnavailable(f"{self.path}: {error.strerror}") from error
-
-
-def is_in_use(path: Path) -> bool:
-    """Whether a program uses the spool in this directory now.
-
-    Raises: ``OSError`` when there is none, or it can't be looked at.
-    """
-    try:
-        os.close(_locked(path, fcntl.LOCK_SH))
-    except StoreRefused:
-        return True
-    return False
-
-
-def _locked(path: Path, kind: int = fcntl.LOCK_EX) -> int:
-    """A lock on the directory, which ends with its being closed."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(directory, kind | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(directory)
-        raise StoreRefused(f"A running server uses the spool {path}.") from error
-    return directory
-
-
-def _found(path: Path) -> Segment:
-    """What a file holds, as it was left by whoever wrote it."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return Segment(path, 0, 0, is_damaged=True)
-    if not data.startswith(HEADER):
-        return Segment(path, 0, len(data), is_damaged=not HEADER.startswith(data))
-    found = scan(data, at=len(HEADER))
-    return Segment(path, len(found.frames), found.end, found.is_damaged)
-
-
-def _write(file: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(file, data) :]
-
-
-def _sync_directory(path: Path) -> None:
-    """Let the names in a directory outlive a power cut."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -16,7 +16,6 @@ Tests: ``tests/test_spooling.py``
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 from attrs import define, field
@@ -35,17 +34,7 @@ from dsmr_tw.draining import Draining
 from dsmr_tw.errors import DsmrError, IntakeFull, SpoolFull, StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.interfaces import ISpool
-
-
-@define(eq=False)
-class Taken:
-    """Telegrams that are neither in the store nor in the spool yet."""
-
-    arrivals: Sequence[Arrival]
-    answer: Deferred[None] | None
-    """Who waits; ``None`` for a line, which does not."""
-    is_behind: bool = False
-    """Whether they shall go to the spool; else they are before the store."""
+from dsmr_tw.taken import InMemory, Taken
 
 
 @define(eq=False)
@@ -57,23 +46,19 @@ class Spooling(Service):
     clock: IReactorTime
     limits: limits.Limits
 
-    waiting: int = field(default=0, init=False)
-    """Telegrams in memory that are neither in the store nor in the spool yet."""
     lost: int = field(default=0, init=False)
     """Telegrams of a line that came to nothing: refused by the store for their values, or for want of room."""
     draining: Draining = field(init=False)
     trouble: str | None = field(default=None, init=False)
     """Why the spool took nothing when it was last tried; ``None`` when it did."""
 
-    _taken: deque[Taken] = field(factory=deque, init=False)
-    """In the order in which they came."""
-    _behind: int = field(default=0, init=False)
-    """How many of them shall go to the spool."""
+    _memory: InMemory = field(factory=InMemory, init=False)
     _origins: set[str] = field(factory=set, init=False)
     """By whom telegrams came that are behind."""
     _knows_origins: bool = field(default=True, init=False)
     """Whether those are all: not of what was there at the start."""
     _appending: Deferred[None] | None = field(default=None, init=False)
+    _stopping: bool = field(default=False, init=False)
     _disk: Backoff = field(init=False)
     _log = Logger()
 
@@ -84,6 +69,7 @@ class Spooling(Service):
     def startService(self) -> None:
         """Begin with what waits since the last time."""
         super().startService()
+        self._stopping = False
         if self.spool.records:
             self._log.info("{records} telegrams wait in the spool", records=self.spool.records)
             self._knows_origins = False
@@ -92,15 +78,24 @@ class Spooling(Service):
     def stopService(self) -> Deferred[None]:
         """Fires when what is in memory is stored or, if the store is away, in the spool."""
         super().stopService()
+        # Whoever goes on posting would keep us from ever coming to an end.
+        self._stopping = True
         return Deferred.fromCoroutine(self._stop())
+
+    @property
+    def waiting(self) -> int:
+        """Telegrams in memory that are neither in the store nor in the spool yet."""
+        return self._memory.telegrams
 
     @property
     def is_behind(self) -> bool:
         """Whether anything waits for the store that must not be overtaken."""
-        return self._behind > 0 or self.spool.records > 0
+        return self._memory.behind > 0 or self.spool.records > 0
 
     def take(self, arrivals: Sequence[Arrival]) -> Deferred[None]:
         """See ``IIntake``."""
+        if self._stopping:
+            return fail(_stops())
         if self._disk.is_waiting:
             return fail(StoreUnavailable(str(self.trouble)))
         if self.waiting + len(arrivals) > limits.READINGS_WAITING:
@@ -120,13 +115,14 @@ class Spooling(Service):
 
     def submit(self, arrivals: Sequence[Arrival]) -> Deferred[list[Receipt]]:
         """See ``IIntake``."""
+        if self._stopping:
+            return fail(_stops())
         if self.is_behind and not (self._knows_origins and self._origins.isdisjoint(_names(arrivals))):
             return fail(StoreUnavailable("older telegrams of the same origin wait in the spool"))
         return self.commits.submit(arrivals)
 
     def _put(self, taken: Taken) -> None:
-        self._taken.append(taken)
-        self.waiting += len(taken.arrivals)
+        self._memory.put(taken)
         # A spool that takes nothing either leaves only the store to be tried.
         if self.is_behind or (self.commits.away_because is not None and self.trouble is None):
             self._fall_behind(taken)
@@ -141,7 +137,9 @@ class Spooling(Service):
         committing.addErrback(lambda failure: self._log.failure("an answer failed", failure))
 
     def _stored(self, receipts: list[Receipt], taken: Taken) -> None:
-        self._forget(taken)
+        self._memory.forget(taken)
+        if self.trouble is not None:
+            self._drained()
         if taken.answer is not None:
             taken.answer.callback(None)
         self._append_soon()
@@ -156,17 +154,11 @@ class Spooling(Service):
         self._append_soon()
 
     def _fall_behind(self, taken: Taken) -> None:
-        taken.is_behind = True
-        self._behind += 1
+        self._memory.turn(taken, is_behind=True)
         self._origins |= _names(taken.arrivals)
 
-    def _forget(self, taken: Taken) -> None:
-        self._taken.remove(taken)
-        self._behind -= taken.is_behind
-        self.waiting -= len(taken.arrivals)
-
     def _come_to_nothing(self, taken: Taken, failure: Failure) -> None:
-        self._forget(taken)
+        self._memory.forget(taken)
         if taken.answer is None:
             self.lost += len(taken.arrivals)
         else:
@@ -174,7 +166,7 @@ class Spooling(Service):
 
     def _append_soon(self) -> None:
         """Go on with what shall go to the spool, when all that came before it is there."""
-        if self._appending is None and self._taken and self._taken[0].is_behind:
+        if self._appending is None and self._memory.begins_behind:
             self._appending = Deferred.fromCoroutine(self._append())
             self._appending.addCallback(self._appended)
 
@@ -184,26 +176,19 @@ class Spooling(Service):
         if self.running:
             self._append_soon()
 
-    def _next_behind(self) -> list[Taken]:
-        """The oldest telegrams, as far as they shall go to the spool, as many as are written at once."""
-        found: list[Taken] = []
-        arrivals = 0
-        for taken in self._taken:
-            arrivals += len(taken.arrivals)
-            if not taken.is_behind or (found and arrivals > limits.READINGS_PER_COMMIT):
-                break
-            found.append(taken)
-        return found
-
     async def _append(self) -> None:
-        while found := self._next_behind():
+        at_once = limits.READINGS_PER_COMMIT
+        while found := self._memory.next_behind(at_once):
             try:
                 await self.spool.append([record_of(arrival) for taken in found for arrival in taken.arrivals])
             except SpoolFull as error:
-                self._give_up(found, error)
+                if len(found) == 1:
+                    self._give_up(found, error)
+                # There may be room for the oldest of them.
+                at_once = 0
             except StoreUnavailable as error:
-                self._give_up([taken for taken in found if taken.answer is not None], error)
-                if not self._behind or not self.running:
+                self._give_up([taken for taken in self._memory.all_behind() if taken.answer is not None], error)
+                if not self._memory.behind or not self.running:
                     return
                 await self._disk.wait()
                 if self.running and not self.spool.records:
@@ -225,7 +210,7 @@ class Spooling(Service):
         if self.draining.oldest_at is None:
             self.draining.oldest_at = found[0].arrivals[0].received_at
         for taken in found:
-            self._forget(taken)
+            self._memory.forget(taken)
             if taken.answer is not None:
                 taken.answer.callback(None)
         self.draining.begin()
@@ -242,12 +227,12 @@ class Spooling(Service):
 
     def _commit_again(self) -> None:
         """Let the store have what the spool does not take."""
-        again = [taken for taken in self._taken if taken.is_behind]
-        self._behind = 0
+        again = self._memory.all_behind()
         for taken in again:
-            taken.is_behind = False
+            self._memory.turn(taken, is_behind=False)
+        for taken in again:
             # A store that is still away says so at once: then nothing must overtake the first.
-            if self._behind:
+            if self._memory.behind:
                 self._fall_behind(taken)
             else:
                 self._commit(taken)
@@ -267,7 +252,7 @@ class Spooling(Service):
         if not self.spool.records:
             self._commit_again()
         await self.commits.stopService()
-        while any(not taken.is_behind for taken in self._taken):
+        while self._memory.has_some_before_the_store:
             # They are told in some turns of the reactor.
             await deferLater(self.clock, 0)
         if self._appending is not None:
@@ -275,6 +260,10 @@ class Spooling(Service):
         await drained
         if self.waiting:
             self._log.critical("{waiting} telegrams could be kept nowhere before the stop", waiting=self.waiting)
+
+
+def _stops() -> StoreUnavailable:
+    return StoreUnavailable("the service stops")
 
 
 def _names(arrivals: Sequence[Arrival]) -> set[str]:

@@ -168,7 +168,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     spooler = Threads(reactor, 1, "spool")
     spool = Spool(state.path / SPOOL, spooler)
     spool.open()
-    left = LeftSpools(state.path, spooler)
+    # Not in the spool's thread: a disk beside ours that hangs must not keep telegrams from ours.
+    left = LeftSpools(state.path, readers)
     datalogger = Datalogger(store, clock, zone, limits, spool, settings.commit_interval, (live.offer,))
     sources = _sources(settings, reactor, clock, datalogger, known.meters)
     started_at = int(clock.seconds()) * SECOND

@@ -157,7 +157,8 @@ class Server:
             lines = (self.data / "postmaster.pid").read_text().split("\n")
         except FileNotFoundError:
             return False
-        return self.process is not None and lines[0] == str(self.process.pid) and "ready" in "".join(lines[7:])
+        told = "".join(lines[7:])
+        return self.process is not None and lines[0] == str(self.process.pid) and ("ready" in told or "standby" in told)
 
     def stop(self, mode: str = "fast") -> None:
         """End it: ``fast`` breaks off all transactions and writes all to disk, ``immediate`` is like a crash."""
@@ -166,6 +167,10 @@ class Server:
             process, self.process = self.process, None
             process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode])
             process.wait(PATIENCE_S)
+
+    def follow(self) -> None:
+        """Be a server that follows another one, from the next start until it is promoted: it only reads."""
+        (self.data / "standby.signal").touch()
 
     def freeze(self) -> None:
         """Let it answer nothing any more, though all its connections stay."""

@@ -26,6 +26,17 @@ def small_disk(file_bytes: int = 0) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@contextmanager
+def no_files() -> Iterator[None]:
+    """Meanwhile this process can open nothing: it has too many files open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 class SpoolCase(SynchronousTestCase):
     """A test with a spool of its own."""
 

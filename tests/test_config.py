@@ -146,8 +146,8 @@ class RefusalTests(SettingsCase):
             ("zone", "Amsterdam", "--zone takes the name of a time zone, like Europe/Amsterdam, not Amsterdam."),
             ("zone", "../../etc/passwd", "--zone takes the name of a time zone"),
             ("enable_api", "perhaps", "--enable-api takes yes or no."),
-            ("database", "/var/lib/dsmr.sqlite3", "--database takes sqlite:PATH, not /var/lib/dsmr.sqlite3."),
-            ("database", "sqlite:", "--database takes sqlite:PATH, not sqlite:."),
+            ("database", "/var/lib/dsmr.sqlite3", "not /var/lib/dsmr.sqlite3."),
+            ("database", "sqlite:", "--database takes sqlite:PATH or postgresql://"),
         ):
             self.assertIn(words, self.sentence(**{name: value}))
             self.assertIn(words, self.sentence({f"DSMR_{name.upper()}": value}))
@@ -192,6 +192,13 @@ class RefusalTests(SettingsCase):
 
     def test_a_password_is_not_repeated(self) -> None:
         """What stands in a database's address may be secret, and a refusal ends up in a log."""
-        sentence = self.sentence(database="postgresql://dsmr:secret@db.example/dsmr")
-        self.assertIn("postgresql://", sentence)
+        sentence = self.sentence(database="mysql://dsmr:secret@db.example/dsmr")
+        self.assertIn("mysql://", sentence)
         self.assertNotIn("secret", sentence)
+        self.assertNotIn("secret", repr(self.settings(database="postgresql://dsmr:secret@db.example/dsmr")))
+
+    def test_a_database_on_a_server(self) -> None:
+        """Either spelling of its URL; a path is a file in any case."""
+        for url in ("postgresql://dsmr@db.example/dsmr", "postgres:///dsmr"):
+            self.assertEqual(self.settings(database=url).database_url, url)
+        self.assertIsNone(self.settings(database="sqlite:postgresql").database_url)

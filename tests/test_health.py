@@ -55,7 +55,7 @@ class HealthTests(SynchronousTestCase):
         self.readings = HeldReadings()
         limits = Limits()
         self.commits = GroupCommit(self.readings, self.clock, limits, lambda arrivals, receipts: None)
-        self.spool = Spool(Path(self.mktemp()), maybeDeferred, most_bytes=300)
+        self.spool = Spool(Path(self.mktemp()).resolve(), maybeDeferred, most_bytes=300)
         self.spool.open()
         self.addCleanup(self.spool.close)
         self.spooling = Spooling(self.commits, self.spool, self.clock, limits)
@@ -166,6 +166,24 @@ class HealthTests(SynchronousTestCase):
                 "the spool takes no telegrams: the spool holds 0 telegrams already",
             ],
         )
+
+    def test_nobody_learns_where_files_are(self) -> None:
+        """The name of a directory may be somebody's; that of the file says enough."""
+        self.spool.path.rmdir()
+        lost = self.spooling.take([taken(1)])
+        self.readings.commit.fail(StoreUnavailable("/home/Jan Tak/.dsmr/dsmr.sqlite3: disk I/O error"))
+        self.failureResultOf(lost, StoreUnavailable)
+        self.rollup.last_error = "/home/Jan Tak/.dsmr/dsmr.sqlite3: disk I/O error"
+        report = self.health.report()
+        self.assertEqual(
+            report["problems"],
+            [
+                "the store takes no readings: dsmr.sqlite3: disk I/O error; nor does the spool",
+                f"the spool takes no telegrams: {self.spool.path.name}: No such file or directory",
+                "computing the ledger failed: dsmr.sqlite3: disk I/O error",
+            ],
+        )
+        self.assertNotIn("Jan", str(report))
 
     def test_what_lies_in_the_spool_for_good(self) -> None:
         """What was put aside there is something to look at."""

@@ -19,13 +19,15 @@ DOMAIN = ("dsmr_tw.domain",)
 PORTS = ("dsmr_tw.interfaces", "dsmr_tw.stored")
 SERVICES = tuple(
     f"dsmr_tw.{name}"
-    for name in "datalogger groupcommit spooling draining backoff rollup periodic retention live health inorder".split()
+    for name in (
+        "datalogger rejecting groupcommit spooling taken draining backoff rollup periodic retention live health inorder"
+    ).split()
 )
 ROOF = tuple(f"dsmr_tw.{name}" for name in "config tap forward_tap opening storing progress cli".split())
 WINGS = (
     tuple(f"dsmr_tw.{name}" for name in "device serialproto source printed demo demopast decrypt".split()),
     ("dsmr_tw.store",),
-    ("dsmr_tw.spool", "dsmr_tw.segment", "dsmr_tw.leftspools"),
+    ("dsmr_tw.spool", "dsmr_tw.spoolfiles", "dsmr_tw.segment", "dsmr_tw.leftspools"),
     ("dsmr_tw.statedir", "dsmr_tw.keys", "dsmr_tw.known"),
     ("dsmr_tw.backup",),
     ("dsmr_tw.weather", "dsmr_tw.weatherfeeds"),

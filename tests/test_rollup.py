@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,20 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.domain.reading import DAY, HOUR, SECOND
+from dsmr_tw.domain.reading import DAY, HOUR, SECOND, Origin
 from dsmr_tw.domain.spans import SpanKind
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.rollup import MANY_PIECES, RollupService
 from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.stored import SpanFilter
-from tests.arrivals import MINUTE, NOON, heard, water
+from tests.arrivals import CABLE, METER, MINUTE, NOON, OTHER_METER, SECOND_CABLE, THIRD_METER, heard, water
 from tests.serving import Work
 
 EVERY_S = 15
 
 
-class RollupTests(SynchronousTestCase):
-    """A service over a real store, whose clock the test moves."""
+class RollupCase(SynchronousTestCase):
+    """A test with a service over a real store, whose clock the test moves."""
 
     def setUp(self) -> None:
         """An empty store at noon, and the service begun."""
@@ -58,6 +59,10 @@ class RollupTests(SynchronousTestCase):
         """How many spans of a kind are closed."""
         page = self.successResultOf(self.store.statistics.page(SpanFilter(kind, 1), False, 0, 1))
         return page.count
+
+
+class RollupTests(RollupCase):
+    """The ledger keeps up."""
 
     def test_rows_appear_without_a_command(self) -> None:
         """A closed hour is there a tick after its last reading came."""
@@ -131,6 +136,94 @@ class RollupTests(SynchronousTestCase):
         self.store_readings(NOON)
         self.clock.advance(EVERY_S)
         self.assertEqual(self.rollup.last_success_at, NOON + EVERY_S * SECOND)
+
+
+class TurnsTests(RollupCase):
+    """Several meters are computed one after the other, and the database is left to others in between."""
+
+    def setUp(self) -> None:
+        """Three meters, each with a reading that is not computed yet."""
+        super().setUp()
+        house = ((CABLE, METER), (SECOND_CABLE, OTHER_METER), (Origin("a third cable"), THIRD_METER))
+        group = [heard(NOON, origin=origin, equipment_id=printed_id) for origin, printed_id in house]
+        self.successResultOf(self.store.readings.add([group], NOON))
+
+    def tick(self, **seconds: float) -> TakingTime:
+        """Begin a tick, in which the first, the second and the third meter take so long."""
+        took = dict(enumerate((seconds.get(name, 0.0) for name in ("first", "second", "third")), 1))
+        self.rollup.ledger = ledger = TakingTime(self.store.ledger, self.clock, took)  # type: ignore[assignment]
+        self.clock.advance(EVERY_S)
+        return ledger
+
+    def began(self, ledger: TakingTime) -> dict[int, float]:
+        """How many seconds after the tick each meter was begun."""
+        return {meter_id: at - EVERY_S - NOON / SECOND for meter_id, at in ledger.began.items()}
+
+    def wait(self, seconds: float) -> None:
+        """Let the time pass that is waited for, and not a moment less."""
+        self.clock.advance(seconds - 0.5)
+        self.assertIsNone(self.rollup.last_success_at)
+        self.clock.advance(0.5)
+
+    def test_what_takes_no_time_is_not_waited_for(self) -> None:
+        """All meters are computed in one go."""
+        self.assertEqual(self.began(self.tick()), {1: 0, 2: 0, 3: 0})
+        self.assertEqual(self.rollup.last_success_at, NOON + EVERY_S * SECOND)
+
+    def test_as_long_as_a_meter_took(self) -> None:
+        """So long the others wait; a house with one meter, the first one, is not slowed down."""
+        ledger = self.tick(first=5, second=3, third=2)
+        self.assertEqual(self.began(ledger), {1: 0, 2: 5})
+        self.wait(3)
+        self.assertEqual(self.began(ledger), {1: 0, 2: 5, 3: 11})
+        self.wait(2)
+        self.assertEqual(self.rollup.last_success_at, NOON + EVERY_S * SECOND)
+
+    def test_a_stop_while_it_waits(self) -> None:
+        """The meters that had not had their turn stay marked, for the next start."""
+        ledger = self.tick(second=3)
+        stopped = self.rollup.stopService()
+        self.clock.advance(3)
+        self.successResultOf(stopped)
+        self.assertEqual(self.began(ledger), {1: 0, 2: 0})
+        now = int(self.clock.seconds()) * SECOND
+        self.assertIn(3, self.successResultOf(self.store.ledger.dirty(now)))
+        self.assertEqual(self.successResultOf(self.store.ledger.summary()).dirty_quarters, 1)
+
+    def test_a_stop_while_one_is_computed(self) -> None:
+        """It is the last one."""
+        ledger = TakingTime(self.store.ledger, self.clock, {}, self.rollup.stopService)
+        self.rollup.ledger = ledger  # type: ignore[assignment]
+        self.clock.advance(EVERY_S)
+        self.assertEqual(self.began(ledger), {1: 0})
+        self.assertFalse(self.rollup.running)
+
+
+class TakingTime:
+    """A ledger whose meters take some time each, as they are computed first."""
+
+    def __init__(
+        self, ledger: Any, clock: Clock, seconds: dict[int, float], meanwhile: Callable[[], object] = dict
+    ) -> None:
+        """What it does it with, how long that takes, and what happens then."""
+        self._ledger = ledger
+        self._clock = clock
+        self._seconds = seconds
+        self._meanwhile = meanwhile
+        self.began: dict[int, float] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is as it is."""
+        return getattr(self._ledger, name)
+
+    def recompute(self, meter_id: int, now: int) -> Deferred[bool]:
+        """It takes its time."""
+        if meter_id not in self.began:
+            self.began[meter_id] = self._clock.seconds()
+            self._clock.advance(self._seconds.get(meter_id, 0))
+            self._meanwhile()
+        more: Deferred[bool] = self._ledger.recompute(meter_id, now)
+        return more
 
 
 class ManyPieces:

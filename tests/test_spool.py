@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from shutil import rmtree
+from struct import pack
+from tempfile import mkdtemp
+from zlib import crc32
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -12,8 +16,8 @@ from zope.interface.verify import verifyObject
 from dsmr_tw.errors import IntakeFull, SpoolFull, StoreRefused, StoreUnavailable
 from dsmr_tw.interfaces import ISpool
 from dsmr_tw.segment import HEADER
-from dsmr_tw.spool import is_in_use
-from tests.spoolcase import SpoolCase, small_disk
+from dsmr_tw.spoolfiles import is_in_use, left
+from tests.spoolcase import SpoolCase, no_files, small_disk
 
 ONE, TWO, THREE, FOUR = (f"record {number} of a telegram".encode() for number in range(1, 5))
 
@@ -159,7 +163,9 @@ class DamageTests(SpoolCase):
         self.assertEqual(self.read(), [])
         self.assertEqual((self.spool.records, self.spool.damaged), (1, 1))
         self.append(THREE)
-        self.assertEqual(self.read(), [])
+        self.assertEqual((self.read(), self.spool.records), ([THREE], 2))
+        self.successResultOf(self.spool.forget(2))
+        self.assertEqual(self.names(), ["0000000001.damaged"])
 
     def test_a_file_that_goes_bad_from_its_beginning(self) -> None:
         """It is put aside at once, and the next one is read."""
@@ -179,6 +185,33 @@ class DamageTests(SpoolCase):
         self.append(TWO)
         self.file().unlink()
         self.assertEqual((self.read(), self.spool.damaged), ([TWO], 1))
+
+    def test_a_record_that_was_written_wrong(self) -> None:
+        """What can't be unpacked though no bit of it has changed is damaged, too, and what comes later goes on."""
+        payload = b"\xff" * 9
+        head = pack(">HHI", len(payload), len(payload) ^ 0xFFFF, crc32(payload, len(payload)))
+        self.file().write_bytes(HEADER + head + payload)
+        self.reopen()
+        self.append(ONE)
+        self.assertEqual((self.spool.records, self.read()), (2, [ONE]))
+        self.assertEqual((self.spool.records, self.spool.damaged), (1, 1))
+        self.assertEqual(self.names(), ["0000000001.damaged", "0000000002.spool"])
+
+    def test_a_file_that_cannot_be_read_now(self) -> None:
+        """As when too many files are open: that is told, and nothing is put aside or passed over for it."""
+        self.append(ONE)
+        self.reopen()
+        self.append(TWO)
+        with no_files():
+            failure = self.failureResultOf(self.spool.read(9, bytes), StoreUnavailable)
+        self.assertIn("Too many open files", str(failure.value))
+        self.assertEqual((self.spool.records, self.spool.damaged, self.read()), (2, 0, [ONE, TWO]))
+
+    def test_what_its_reader_did_not_understand(self) -> None:
+        """It is read again, so that what is forgotten later is never what was only read."""
+        self.append(ONE, TWO, THREE)
+        self.failureResultOf(self.spool.read(2, int), ValueError)
+        self.assertEqual([self.read(2), self.read(2), self.read(2)], [[ONE, TWO], [THREE], []])
 
     def test_what_is_no_file(self) -> None:
         """Whatever lies there with such a name is left alone, and told."""
@@ -217,6 +250,15 @@ class FullTests(SpoolCase):
         self.assertIsInstance(failure.value, IntakeFull)
         self.append(TWO)
         self.assertEqual(self.read(), [ONE, TWO])
+
+    def test_what_is_refused_is_not_written_in_part(self) -> None:
+        """What comes after a record that is too long, or one too many, can be read as if those had never been."""
+        self.reopen(most_bytes=90_000)
+        self.append(ONE)
+        self.failureResultOf(self.spool.append([TWO, os.urandom(40_000)]), ValueError)
+        self.failureResultOf(self.spool.append([os.urandom(30_000) for _ in range(4)]), SpoolFull)
+        self.append(TWO, THREE)
+        self.assertEqual(self.read(), [ONE, TWO, THREE])
 
     def test_there_is_room_again(self) -> None:
         """When something was stored."""
@@ -315,6 +357,45 @@ class LockTests(SpoolCase):
         with self.assertRaises(StoreRefused) as caught:
             self.opened(in_the_way / "spool")
         self.assertEqual(str(caught.exception), f"The spool {in_the_way / 'spool'} can't be used: Not a directory.")
+
+    def test_a_directory_of_somebody_else(self) -> None:
+        """It is told at the start, not when the store is away and telegrams have nowhere to go."""
+        path = self.other_directory()
+        path.chmod(0o555)
+        self.be_nobody()
+        with self.assertRaises(StoreRefused) as caught:
+            self.opened(path)
+        self.assertEqual(str(caught.exception), f"The spool {path} can't be written to.")
+
+    def test_a_file_of_somebody_else(self) -> None:
+        """It may well be whole, so it is told, and not put aside."""
+        path = self.other_directory()
+        path.chmod(0o777)
+        file = path / "0000000001.spool"
+        file.write_bytes(HEADER)
+        file.chmod(0)
+        self.be_nobody()
+        for _ in range(2):
+            with self.assertRaises(StoreRefused) as caught:
+                self.opened(path)
+            self.assertEqual(str(caught.exception), f"The spool {path} can't be used: Permission denied.")
+
+    def test_a_file_that_its_server_has_just_removed(self) -> None:
+        """Who looks at the spool beside the server does not take it for a damaged one."""
+        gone = left(self.file())
+        self.assertEqual((gone.records, gone.is_damaged), (0, False))
+
+    def other_directory(self) -> Path:
+        """A directory that any user may be let into."""
+        path = Path(mkdtemp())
+        self.addCleanup(rmtree, path)
+        return path
+
+    def be_nobody(self) -> None:
+        """Root may read and write everything, so for a moment we are somebody else."""
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+            self.addCleanup(os.seteuid, 0)
 
 
 class NoneTests(SynchronousTestCase):

@@ -299,6 +299,46 @@ class FullTests(SpoolingCase):
             self.successResultOf(self.house.post(3))
         self.assert_stored(3)
 
+    def test_many_posts_that_the_spools_disk_refuses(self) -> None:
+        """All are told at once, however many wait: not two hundred by two hundred, ten seconds apart."""
+        self.house.go_away()
+        self.house.spooling.held = True
+        answers = [self.house.post(number) for number in range(1, 500)]
+        self.house.hear(500)
+        self.house.go_on(0)
+        with self.no_spool():
+            self.house.spooling.release()
+            self.house.go_on(0)
+            for answer in answers:
+                self.failureResultOf(answer, StoreUnavailable)
+            self.assertEqual(self.house.datalogger.spooling.waiting, 1)
+
+    def test_the_spools_disk_is_forgotten_when_the_store_is_back(self) -> None:
+        """When everything that came is stored, nothing is amiss any more."""
+        self.house.go_away()
+        with self.no_spool():
+            self.failureResultOf(self.house.post(1), StoreUnavailable)
+        self.assertIsNotNone(self.house.datalogger.spooling.trouble)
+        self.house.writing.error = None
+        self.successResultOf(self.house.post(2))
+        self.assertIsNone(self.house.datalogger.spooling.trouble)
+
+    def test_the_spool_has_room_for_some(self) -> None:
+        """Of those that come to it together the oldest are kept, and only the newest are lost."""
+        self.house = self.new_house(most_bytes=1200)
+        self.house.go_away()
+        self.house.spooling.held = True
+        self.house.hear(0)
+        self.house.go_on(1)
+        self.house.hear(*range(1, 60))
+        self.house.spooling.release()
+        self.house.go_on(0)
+        kept, lost = self.house.spool.records, self.house.datalogger.spooling.lost
+        self.assertGreater(kept, 1)
+        self.assertEqual((kept + lost, self.house.limits.hits["spool_bytes"]), (60, lost))
+        self.house.come_back()
+        self.assert_stored(*range(kept))
+
     def test_the_spools_disk_refuses_a_line(self) -> None:
         """Its telegrams wait in memory; posts are refused meanwhile; all is on disk when the disk is back."""
         self.house.go_away()
@@ -389,6 +429,22 @@ class StopTests(SpoolingCase):
         self.house.stop()
         self.assert_stored(1, 2)
         self.house.start()
+
+    def test_who_goes_on_posting_does_not_hold_it_up(self) -> None:
+        """Whoever posts while the service stops is told to come again, and what came before is stored."""
+        self.house.writing.held = True
+        before = self.house.post(1)
+        stopped = self.house.datalogger.stopService()
+        self.failureResultOf(self.house.post(2), StoreUnavailable)
+        self.failureResultOf(self.house.datalogger.submit([posted(NOON)]), StoreUnavailable)
+        self.house.writing.release()
+        self.house.go_on(0)
+        self.successResultOf(stopped)
+        self.successResultOf(before)
+        self.assert_stored(1)
+        self.house.spool.close()
+        self.house.start()
+        self.successResultOf(self.house.post(3))
 
     def test_what_waits_is_spooled_while_the_store_is_away(self) -> None:
         """The next start has it."""

@@ -5,7 +5,8 @@ Tests: ``tests/cli/test_spool.py``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 
 from dsmr_tw.cli.beside import Beside, beside, where_options
 from dsmr_tw.cli.rebuild import INTERRUPTED
-from dsmr_tw.config import settings_from
+from dsmr_tw.config import Settings, settings_from
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.parse import TelegramParser
 from dsmr_tw.domain.reading import Arrival
@@ -24,7 +25,8 @@ from dsmr_tw.domain.spooled import arrival_in, record_in
 from dsmr_tw.errors import DsmrError, SettingsError, StoreUnavailable
 from dsmr_tw.limits import READINGS_PER_COMMIT
 from dsmr_tw.progress import Progress
-from dsmr_tw.spool import SPOOL, Spool, is_in_use
+from dsmr_tw.spool import SPOOL, Spool
+from dsmr_tw.spoolfiles import is_in_use
 from dsmr_tw.store.threads import result_of
 
 DIRECTORY: Final = click.Path(path_type=Path)
@@ -51,6 +53,11 @@ def show(directory: Path | None, **where: str | None) -> None:
       dsmr spool show /var/lib/dsmr_before/spool
     """  # noqa: D301  # click wants the control character itself, where it shall not fill paragraphs
     settings = settings_from(where)
+    with _readable():
+        _show(directory, settings)
+
+
+def _show(directory: Path | None, settings: Settings) -> None:
     path = settings.state_dir / SPOOL if directory is None else _spool_in(directory)
     if directory is None and not path.is_dir():
         click.echo(f"No telegrams wait: there is no spool {path} yet.")
@@ -82,7 +89,8 @@ def drain(directory: Path, **where: str | None) -> None:
       dsmr spool drain /var/lib/dsmr_before/spool
     """  # noqa: D301  # click wants the control character itself, where it shall not fill paragraphs
     with beside(**where) as here:
-        waiting = Spool(_spool_in(directory), maybeDeferred)
+        with _readable():
+            waiting = Spool(_spool_in(directory), maybeDeferred)
         waiting.open()
         draining = Draining(here, waiting)
         try:
@@ -98,6 +106,15 @@ def drain(directory: Path, **where: str | None) -> None:
         click.echo(f"{waiting.refused:,} telegrams that the store refused are kept in {waiting.path / 'refused'}.")
     if waiting.damaged:
         click.echo(f"{waiting.damaged:,} files could not be read to their end; they are kept, and end in .damaged.")
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Say it in a sentence when a directory is not for us to look into."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(f"{error.filename} can't be read: {error.strerror}.") from error
 
 
 def _spool_in(directory: Path) -> Path:

@@ -259,6 +259,11 @@ def outcomes_in(data: bytes, policy: CrcPolicy = CrcPolicy.STRICT) -> list[Outco
     return [*outcomes, *assembler.flush()]
 
 
+def storable(text: str | None) -> str | None:
+    """A text of a telegram as every database takes it: a picture stands for NUL, which PostgreSQL has in no text."""
+    return None if text is None else text.replace("\0", "\N{SYMBOL FOR NULL}")
+
+
 def spellings(text: str) -> Iterator[bytes]:
     """The bytes that a telegram may have been before somebody made text of it: the likeliest first."""
     written = [text.encode("utf-8", "replace")]

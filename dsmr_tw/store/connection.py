@@ -73,6 +73,9 @@ class Connection(Protocol):
     def tell(self, channel: str) -> None:
         """Let other programs know, when the transaction is committed."""
 
+    def take_long(self) -> None:
+        """Let statements take as long as they need, until the transaction ends."""
+
     def size(self) -> tuple[int, int]:
         """How many bytes the database takes, and how many of them are free for new rows."""
 

@@ -76,9 +76,6 @@ class Rows(Protocol):
     Rows travel in the form that PostgreSQL has: the power of a reading is one number, its phases are bytes.
     """
 
-    def let_take_long(self, connection: Connection) -> None:
-        """Let statements take as long as they need, until the transaction ends."""
-
     def tables(self, connection: Connection) -> set[str]:
         """The tables that the database has."""
 

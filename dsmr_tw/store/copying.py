@@ -122,7 +122,7 @@ class Copying:
         rows = self.source.rows
         if COPYING in rows.tables(connection):
             raise StoreRefused(f"{self.source.name} is itself a copy that is not finished.")
-        rows.let_take_long(connection)
+        connection.take_long()
         self._counters = rows.counters(connection)
         self._columns = {table.name: rows.columns(connection, table.name) for table in TABLES}
         self._lengths = {table.name: _length(connection, table) for table in TABLES}
@@ -141,7 +141,7 @@ class Copying:
                 if _reached(connection, table.name)[0] is None:
                     connection.execute(f"DELETE FROM {table.name}")
             return True
-        self.target.rows.let_take_long(connection)
+        connection.take_long()
         held = [table.name for table in TABLES if _length(connection, table) > FRESH.get(table.name, 0)]
         if held:
             raise StoreRefused(f"{name} is not empty: it has rows of {', '.join(held)}. Name a new one.")

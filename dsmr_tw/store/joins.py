@@ -79,11 +79,13 @@ OUTDATE: Final = (
 
 def begin_join(connection: Connection, meter_id: int, other_id: int) -> Move:
     """See ``IMeters.begin_join``; inside a write."""
+    connection.take_long()
     connection.hold_all()
     there = {found for (found,) in connection.execute("SELECT id FROM meter")}
     if meter_id == other_id or not {meter_id, other_id} <= there:
         raise EditRefused(f"There are no two meters {meter_id} and {other_id}.")
     ids = (other_id, meter_id)
+    _hold(connection, *ids)
     _join_equipment(connection, other_id, meter_id)
     for table in ("origin", "api_key"):
         connection.execute(f"UPDATE {table} SET meter_id = ?2 WHERE meter_id = ?1", ids)
@@ -102,7 +104,9 @@ def begin_join(connection: Connection, meter_id: int, other_id: int) -> Move:
 
 def begin_split(connection: Connection, meter_id: int, equipment: Collection[int], now: int) -> Move:
     """See ``IMeters.begin_split``; inside a write."""
+    connection.take_long()
     connection.hold_all()
+    _hold(connection, meter_id)
     wanted = frozenset(equipment)
     new, followed = _to_split(connection, meter_id, wanted)
     target_id = _open_beside(connection, meter_id, new) if followed is None else followed
@@ -120,8 +124,10 @@ def begin_split(connection: Connection, meter_id: int, equipment: Collection[int
 
 def end_move(connection: Connection, move: Move, now: int) -> bool:
     """See ``IMeters.end_move``; inside a write."""
+    connection.take_long()
     connection.hold_all()
     source_id, target_id = move.source_id, move.target_id
+    _hold(connection, source_id, target_id)
     if move.equipment is None:
         if _something_left(connection, source_id, target_id):
             return False
@@ -139,9 +145,16 @@ def end_move(connection: Connection, move: Move, now: int) -> bool:
 
 def bulk(connection: Connection, meter_id: int, equipment: Collection[int] | None) -> Bulk:
     """See ``IMeters.bulk``."""
+    connection.take_long()
     if equipment is not None:
         _to_split(connection, meter_id, equipment)
     return Bulk(*(number_of(connection, table, meter_id, equipment) for table in ("reading", "device_reading")))
+
+
+def _hold(connection: Connection, *meter_ids: int) -> None:
+    """Wait until no piece of these ledgers is being written, which was computed before and would stay for ever."""
+    for meter_id in sorted(meter_ids):
+        connection.hold(meter_id)
 
 
 def _join_equipment(connection: Connection, source_id: int, target_id: int) -> None:

@@ -99,10 +99,11 @@ class SqlLedger:
         versions = connection.execute(
             "SELECT id, coalesce(version, 0) FROM meter LEFT JOIN ledger_state ON meter_id = id ORDER BY id"
         )
+        known = {*marked}
         return marked + [
             meter_id
             for meter_id, found in versions
-            if meter_id not in marked and not self._looked.get(meter_id, NOT_YET).holds(found, now)
+            if meter_id not in known and not self._looked.get(meter_id, NOT_YET).holds(found, now)
         ]
 
     async def _recompute(self, meter_id: int, now: int) -> bool:
@@ -165,10 +166,12 @@ def _configure(connection: Connection, max_power_w: int) -> None:
             " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (max_power_w,),
         )
+        connection.take_long()
         mark_all(connection)
 
 
 def _summary(connection: Connection) -> LedgerSummary:
+    connection.take_long()
     counts = (
         connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         for table in ("(SELECT DISTINCT meter_id, instant FROM dirty_quarter) AS marked", "epoch", "outlier")

@@ -88,6 +88,7 @@ def number_of(connection: Connection, table: str, meter_id: int, equipment: Iter
 
 def find(connection: Connection, move: Move) -> list[Row]:
     """The rows to move next; none when this stage of the move is over."""
+    connection.take_long()
     wanted = _among(move.equipment)
     if not move.devices_done:
         after = move.after or (-1, 0, 0)

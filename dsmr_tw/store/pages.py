@@ -69,6 +69,7 @@ def page(connection: Connection, wanted: ReadingFilter, descending: bool, offset
 
 def total(connection: Connection) -> int:
     """How many readings of all meters are stored."""
+    connection.take_long()
     (readings,) = connection.execute(
         "SELECT coalesce(sum(readings), 0) FROM meter CROSS JOIN reading_count"
         " WHERE reading_count.meter_id = meter.id AND hours = 24"

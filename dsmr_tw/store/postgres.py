@@ -1,7 +1,12 @@
 """Responsible for the connections with a PostgreSQL server, such that none can hang, and no error is a riddle.
 
 What is about the server (away, full, restarting, changing over, too slow now) is ``StoreUnavailable``: the same may
-succeed later. What is about a value, or a fault of ours, keeps its own class. No text ever shows a password.
+succeed later. So is a database without our tables, or closed to us: somebody is putting a dump back, and what arrives
+meanwhile must not be refused for good. What is about a value, or a fault of ours, keeps its own class. No text ever
+shows a password.
+
+Only a server that leads is connected to. One that follows another answers as if all were well, but late: the ledger
+would be computed without readings whose marks are then deleted.
 
 A ``Link`` is one connection on the reactor. txpostgres never gives up waiting, logs what it can tell nobody, and
 cancels by a call that blocks; so a link hangs up after its patience, tells whose it is when it is lost, and is never
@@ -44,9 +49,10 @@ WAITING: Final = {
     "keepalives_count": "3",
     # Nobody's tickets are looked for, which can take as long as it likes.
     "gssencmode": "disable",
+    "target_session_attrs": "primary",
     "client_encoding": "UTF8",
 }
-"""How long libpq waits (in s, but ``tcp_user_timeout`` in ms), unless the URL says otherwise."""
+"""How long libpq waits (in s, but ``tcp_user_timeout`` in ms), and for whom, unless the URL says otherwise."""
 
 SESSION: Final = {
     "statement_timeout": "9s",
@@ -56,11 +62,11 @@ SESSION: Final = {
 }
 """What the server is told of each connection, unless the URL's ``options`` say otherwise."""
 
-NOT_NOW: Final = re.compile("08|53|57P0|58|57014|40001|40P01|55P03|25006|25P03")
+NOT_NOW: Final = re.compile("08|28|3D|3F|53|57P0|58|XX|57014|40001|40P01|42501|42P01|55P03|25006|25P03")
 """SQLSTATEs that say nothing about the statement: the same one may succeed later, or on another server."""
 
-GONE: Final = re.compile("08|57P0|25P03")
-"""SQLSTATEs after which the server ends the connection."""
+GONE: Final = re.compile("08|57P0|25P03|25006")
+"""SQLSTATEs after which a connection is of no more use: the server ends it, or it only reads, and stays so."""
 
 BYTEA, NUMERIC = 17, 1700
 """The server's numbers for these two types."""
@@ -135,10 +141,17 @@ def prepare(connection: Any) -> None:
     extensions.register_adapter(bool, _one_or_zero)
 
 
+class Blocking(extensions.connection):
+    """A connection for a thread."""
+
+    patience: float | None = None
+    """Seconds to wait for an answer, where that is not as long as always."""
+
+
 def connect(place: Dsn) -> Any:
     """A connection of psycopg2, for a thread: it blocks."""
     with translated(place.name):
-        connection = psycopg2.connect(**place.parameters)
+        connection = psycopg2.connect(connection_factory=Blocking, **place.parameters)
     prepare(connection)
     return connection
 

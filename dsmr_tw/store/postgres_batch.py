@@ -20,6 +20,7 @@ from attrs import astuple, define, field, frozen
 from dsmr_tw.domain.power import together
 from dsmr_tw.domain.reading import DAY, GAS, HOUR, MINUTE, SECOND, Arrival, Receipt, counts
 from dsmr_tw.domain.spans import QUARTER
+from dsmr_tw.domain.telegram import storable
 from dsmr_tw.store import postgres_statements as statements
 from dsmr_tw.store.accounts import Accounts, Recalled
 from dsmr_tw.store.phases import as_bytes, pack
@@ -47,8 +48,8 @@ class Memory:
     """What batches go by."""
 
     accounts: Accounts
-    changes: tuple[int, int]
-    """As ``changed`` counts them: of accounts, and of readings that are not new."""
+    changes: tuple[int, int, int]
+    """As ``changed`` counts them: of accounts, and of readings that are not new; and when the server was started."""
     newest_values: dict[int, tuple[int, int, int]] = field(factory=dict)
     """Instant, value and id of the value last written of each device: most telegrams repeat it."""
     minutes_held: dict[int, int] = field(factory=dict)
@@ -100,9 +101,10 @@ class PostgresBatch:
         values = self._unknown_values()
         readings = [entry for entry in self._entries if entry.arrival.reading is not None]
         asked = (statements.ALL, len(readings), len(values))
-        [(accounts, changed, reading_ids, value_ids)] = await run(statements.BEGIN, asked)
-        if (accounts, changed) != self.memory.changes:
+        found = await run(statements.BEGIN, asked)
+        if not found or found[0][:3] != self.memory.changes:
             raise Outdated
+        [(*_, reading_ids, value_ids)] = found
         await self._put_values(run, values, sorted(value_ids))
         stored = await self._put_readings(run, readings, sorted(reading_ids))
         new = [entry for entry, receipt in zip(readings, stored, strict=True) if receipt.created]
@@ -317,11 +319,11 @@ def _told(arrival: Arrival) -> tuple[object, ...]:
         arrival.received_at,
         arrival.received_at,
         arrival.reading.at if arrival.reading else arrival.received_at,
-        statistics.dsmr_version,
+        storable(statistics.dsmr_version),
         statistics.tariff,
         statistics.power_failures,
         statistics.long_power_failures,
         *statistics.voltage_sags,
         *statistics.voltage_swells,
-        arrival.telegram,
+        storable(arrival.telegram),
     )

@@ -41,6 +41,9 @@ ONE_METER: Final = 0x44_53_4D_02
 COMPUTING: Final = 0x44_53_4D_03
 """The locks of who computes the ledger of a meter."""
 
+LONG_S: Final = 3600.0
+"""Seconds that a statement may take which goes through all that a big database holds."""
+
 FIRST_ROWS: Final = 256
 """So many rows of a stream are fetched at first: few streams are longer."""
 MORE_ROWS: Final = 2_000
@@ -56,8 +59,9 @@ def _wait(connection: Any) -> None:
     while (state := connection.poll()) != extensions.POLL_OK:
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
-        if not poll.poll(PATIENCE_S * 1000):
-            raise psycopg2.OperationalError(f"no answer for {PATIENCE_S:g} s")
+        patience = getattr(connection, "patience", None) or PATIENCE_S
+        if not poll.poll(patience * 1000):
+            raise psycopg2.OperationalError(f"no answer for {patience:g} s")
 
 
 extensions.set_wait_callback(_wait)
@@ -173,6 +177,11 @@ class PostgresConnection:
         """See ``Connection``."""
         self.execute("SELECT pg_notify(?, '')", (channel,))
 
+    def take_long(self) -> None:
+        """See ``Connection``."""
+        self.execute(f"SET LOCAL statement_timeout = '{LONG_S:g}s'")
+        self.raw.patience = LONG_S
+
     def size(self) -> tuple[int, int]:
         """See ``Connection``. How much of it is free would take long to find out."""
         (size,) = self.execute("SELECT pg_database_size(current_database())").fetchone()
@@ -224,7 +233,7 @@ class PostgresDatabase:
         for is_last in (False, True):
             with translated(self.place.name):
                 connection = self._connection(thread, writes)
-                connection.answered = False
+                connection.answered, connection.raw.patience = False, None
                 try:
                     with self._transaction(connection, thread, writes):
                         return function(connection, *args, **kwargs)

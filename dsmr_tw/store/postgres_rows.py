@@ -30,10 +30,6 @@ class PostgresRows:
     application: str
     """How connections of the house are named."""
 
-    def let_take_long(self, connection: Connection) -> None:
-        """See ``Rows``."""
-        connection.execute("SET LOCAL statement_timeout = 0")
-
     def tables(self, connection: Connection) -> set[str]:
         """See ``Rows``."""
         found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")

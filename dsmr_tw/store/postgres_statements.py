@@ -18,9 +18,12 @@ ALL: Final = 0x44_53_4D_01
 CHANNEL: Final = "dsmr_stored"
 """Where it is told which meters' readings were stored."""
 
-BEGIN: Final = """
+CHANGES: Final = "accounts, readings, CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint)"
+"""What ``changed`` counts, and since when this server runs: another one may lack what the last one had committed."""
+
+BEGIN: Final = f"""
     SELECT pg_advisory_xact_lock_shared(%s, 0);
-    SELECT accounts, readings, ARRAY(SELECT nextval('reading_id') FROM generate_series(1, %s)),
+    SELECT {CHANGES}, ARRAY(SELECT nextval('reading_id') FROM generate_series(1, %s)),
         ARRAY(SELECT nextval('device_reading_id') FROM generate_series(1, %s))
     FROM changed"""
 

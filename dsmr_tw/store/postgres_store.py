@@ -25,6 +25,7 @@ from dsmr_tw.store.copying import COPYING, unfinished
 from dsmr_tw.store.migrate import migrate_postgres, migrations
 from dsmr_tw.store.postgres_batch import Memory, Outdated, PostgresBatch, Run, check
 from dsmr_tw.store.postgres_database import PostgresDatabase
+from dsmr_tw.store.postgres_statements import CHANGES
 from dsmr_tw.store.readings import SqlLists, SqlPorts
 
 T = TypeVar("T")
@@ -38,7 +39,10 @@ SEEN_EVERY: Final = 4 * MINUTE
 CLASHES: Final = ("40001", "40P01")
 """The server's words for a serialization failure and a deadlock."""
 
-Learned = tuple[Accounts, tuple[int, int]]
+Changes = tuple[int, int, int]
+"""See ``Memory.changes``."""
+
+Learned = tuple[Accounts, Changes]
 """Accounts, and what ``changed`` counted when they were read."""
 
 
@@ -113,7 +117,7 @@ class PostgresReadings(SqlLists):
             raise StoreUnavailable("whose the readings are could not be settled")
         return self._memory, recalled
 
-    def _take(self, accounts: Accounts, changes: tuple[int, int]) -> None:
+    def _take(self, accounts: Accounts, changes: Changes) -> None:
         """Remember what was learned, and forget what is older."""
         if self._memory is not None and self._memory.changes == changes:
             self._memory.accounts.merge(accounts)
@@ -127,7 +131,7 @@ class PostgresReadings(SqlLists):
 
     def _settle(
         self, connection: Connection, arrivals: Sequence[Arrival], memory: Memory | None
-    ) -> tuple[tuple[int, int], Learned]:
+    ) -> tuple[Changes, Learned]:
         """Decide whose the arrivals are, and store what is new."""
         before = _changes(connection)
         connection.hold_all()
@@ -138,9 +142,9 @@ class PostgresReadings(SqlLists):
             meter_id, _ = accounts.meter_of(arrival)
             for device in arrival.devices:
                 accounts.device(meter_id, device, arrival.received_at)
-        if (changes[0] - 1, changes[1] - 1) != before:
+        if (changes[0] - 1, changes[1] - 1, changes[2]) != before:
             # Somebody else changed something before we held all.
-            before = (0, 0)
+            before = (0, 0, 0)
         return before, (accounts, changes)
 
 
@@ -192,6 +196,9 @@ def _is_clash(error: StoreUnavailable) -> bool:
     return getattr(error.__cause__, "pgcode", None) in CLASHES
 
 
-def _changes(connection: Connection) -> tuple[int, int]:
-    accounts, readings = connection.execute("SELECT accounts, readings FROM changed").fetchone()
-    return accounts, readings
+def _changes(connection: Connection) -> Changes:
+    found: Changes | None = connection.execute(f"SELECT {CHANGES} FROM changed").fetchone()
+    if found is None:
+        # As in the midst of a dump that is being put back.
+        raise StoreUnavailable("the database is not whole")
+    return found

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from attrs import define, field
 
 from dsmr_tw.domain.reading import DAY, GAS, HOUR, MINUTE, SECOND, Arrival, DeviceReading, Receipt, counts
+from dsmr_tw.domain.telegram import storable
 from dsmr_tw.store.accounts import Accounts
 from dsmr_tw.store.connection import Connection
 from dsmr_tw.store.marks import MARK
@@ -212,13 +213,13 @@ class Batch:
                 latest.received_at,
                 latest.received_at,
                 at,
-                statistics.dsmr_version,
+                storable(statistics.dsmr_version),
                 statistics.tariff,
                 statistics.power_failures,
                 statistics.long_power_failures,
                 *statistics.voltage_sags,
                 *statistics.voltage_swells,
-                latest.telegram,
+                storable(latest.telegram),
                 self.now,
             ),
         )

@@ -57,6 +57,9 @@ class SqliteConnection(sqlite3.Connection):
     def tell(self, channel: str) -> None:
         """See ``Connection``. There is no way."""
 
+    def take_long(self) -> None:
+        """See ``Connection``. They always may."""
+
     def size(self) -> tuple[int, int]:
         """See ``Connection``."""
         pages, free, page = (

@@ -20,9 +20,6 @@ from dsmr_tw.store.phases import AS_TEXT, as_bytes, pack_power
 class SqliteRows:
     """See ``dsmr_tw.store.copied_tables.Rows``."""
 
-    def let_take_long(self, connection: Connection) -> None:
-        """See ``Rows``."""
-
     def tables(self, connection: Connection) -> set[str]:
         """See ``Rows``."""
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

@@ -95,7 +95,8 @@ class SqlRetention:
     def _drop(self, connection: Connection, plan: Plan, instants: list[int], is_last: bool) -> int | None:
         """Drop the readings at these instants; how many, or ``None`` when the plan is out of date."""
         connection.hold_all(accounts=False)
-        if version(connection, plan.meter_id) != plan.version or _is_marked(connection, plan):
+        # The marks first: who computes writes the version together with the marks that it deletes.
+        if _is_marked(connection, plan) or version(connection, plan.meter_id) != plan.version:
             return None
         gone = 0
         if instants:

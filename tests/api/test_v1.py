@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 from dsmr_tw.domain.reading import HOUR, SECOND, YEAR_2000
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import StoreUnavailable
+from dsmr_tw.groupcommit import PATIENCE
 from dsmr_tw.limits import BODY_BYTES, READINGS_WAITING, TELEGRAMS_PER_BODY
 from tests.arrivals import MINUTE, NOON, heard
-from tests.serving import KEY, READINGS, V1, Answer, ServedCase, request_bytes
+from tests.serving import KEY, READINGS, V1, Answer, ServedCase, answer_of, request_bytes
 from tests.telegramtext import signed, telegram
 
 
@@ -275,6 +276,20 @@ class StoreAwayTests(ServedCase):
         self.served.writing.error = StoreUnavailable("disk full")
         self.served.spool.most_bytes = 0
         self.assert_retry(self.served.post(V1, {"telegram": telegram()}), "Too many readings: the spool holds")
+
+    def test_a_bad_telegram_while_the_store_does_not_answer(self) -> None:
+        """Its sender is told what is wrong with it after some seconds, and later ones at once; they are counted."""
+        body = urlencode({"telegram": "/TST5\r\n"}).encode()
+        statistics = "/api/v2/datalogger/meter-statistics"
+        self.served.writing.held = True
+        channel, transport = self.served.channel()
+        channel.dataReceived(request_bytes("POST", V1, {"X-AUTHKEY": KEY}, body))
+        self.assertEqual(transport.value(), b"")
+        self.served.clock.advance(PATIENCE)
+        self.assertEqual(answer_of(transport.value(), "POST").status, 400)
+        self.assertEqual(self.served.post(V1, body).status, 400)
+        self.served.writing.release()
+        self.assertEqual(self.served.get(statistics).json["rejected_telegrams"], 2)
 
     def test_a_client_that_hangs_up(self) -> None:
         """A telegram that is being stored when its sender hangs up is stored all the same."""

@@ -53,6 +53,10 @@ class BesideCase(SynchronousTestCase):
         self.addCleanup(lambda: result_of(self.store.close()))
         self.store.database.writer().execute("PRAGMA synchronous = OFF")
 
+    def where(self) -> list[str]:
+        """The options that say which store is meant."""
+        return ["--state-dir", str(self.path)]
+
     def add(self, *arrivals: Arrival) -> None:
         """Store arrivals."""
         result_of(self.store.readings.add([arrivals], max(arrival.received_at for arrival in arrivals)))
@@ -64,7 +68,7 @@ class BesideCase(SynchronousTestCase):
 
     def dsmr(self, *arguments: str, answer: str = "") -> Result:
         """Run the command on that store."""
-        return CliRunner().invoke(main, [self.verb, *arguments, "--state-dir", str(self.path)], input=answer)
+        return CliRunner().invoke(main, [self.verb, *arguments, *self.where()], input=answer)
 
     def done(self, *arguments: str, answer: str = "") -> str:
         """Run it so that it succeeds; what it says."""
@@ -83,6 +87,6 @@ class BesideCase(SynchronousTestCase):
         """Run it on a terminal and press Ctrl-C; what it says, and what its bars showed."""
         said, terminal = io.StringIO(), Impatient(percent, label)
         with redirect_stdout(said), redirect_stderr(terminal), self.assertRaises(SystemExit) as caught:
-            main([self.verb, *arguments, "--state-dir", str(self.path)])
+            main([self.verb, *arguments, *self.where()])
         self.assertEqual(caught.exception.code, 130)
         return said.getvalue(), terminal.getvalue()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from attrs import evolve
 from click.testing import CliRunner
@@ -99,6 +102,25 @@ class ShowTests(SpoolCase):
     def test_none_such(self) -> None:
         """A typing error is told."""
         self.assertIn("There is no directory /no/such/place.", self.refused("show", "/no/such/place"))
+
+
+class ForeignTests(SpoolCase):
+    """A spool that is not for us to look into."""
+
+    def test_it_is_told_in_a_sentence(self) -> None:
+        """Whichever command, and however its directory is named."""
+        foreign = Path(mkdtemp())
+        self.addCleanup(rmtree, foreign)
+        (foreign / "spool").mkdir()
+        foreign.chmod(0)
+        if os.geteuid() == 0:
+            # Root may look into everything, so for a moment we are somebody else.
+            os.seteuid(65534)
+            self.addCleanup(os.seteuid, 0)
+        for path in (foreign, foreign / "spool"):
+            said = self.refused("show", str(path))
+            self.assertIn(str(foreign), said)
+            self.assertIn("can't be read: Permission denied.", said)
 
 
 class DrainTests(SpoolCase):

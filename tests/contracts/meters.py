@@ -84,6 +84,15 @@ class MetersContract(StoreCase):
         self.add(heard(NOON, received_at=NOON + 9, telegram=text))
         self.assertEqual(self.statistics(), StoredStatistics(FIRST, NOON, QUIET, 0, text))
 
+    def test_a_telegram_with_nul(self) -> None:
+        """It is stored as any other; in its text, which not every database could hold, a picture stands for NUL."""
+        odd = heard(NOON, telegram="/TST5\\a\0 house\r\n\r\n!0000", statistics=evolve(QUIET, dsmr_version="5\0"))
+        self.assertTrue(self.add(odd)[0].created)
+        self.assertEqual(
+            self.statistics(),
+            StoredStatistics(FIRST, NOON, evolve(QUIET, dsmr_version="5␀"), 0, "/TST5\\a␀ house\r\n\r\n!0000"),
+        )
+
     def test_the_telegram_received_last_wins(self) -> None:
         """In whatever order telegrams are stored, the statistics are those of the one that came last."""
         late = evolve(QUIET, tariff=1)

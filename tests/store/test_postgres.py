@@ -82,8 +82,12 @@ class ErrorTests(SynchronousTestCase):
         raise AssertionError("nothing became of it")
 
     def test_what_is_about_the_server_is_unavailable(self) -> None:
-        """A lost connection, a full disk, a restart, a lock or deadlock, a time-out, and a server that only reads."""
-        for code in "08006 08003 53100 53300 57P01 57P03 58030 57014 40001 40P01 55P03 25006 25P03".split():
+        """A lost connection, a bad disk, a restart, a lock or deadlock, a time-out, and a server that only reads.
+
+        So is a database that has not got our tables, or is closed to us, as while a dump is being put back.
+        """
+        codes = "08006 08003 53100 53300 57P01 57P03 58030 57014 40001 40P01 55P03 25006 25P03 XX001 42P01 42501 3F000"
+        for code in codes.split():
             made = _with_code(psycopg2.OperationalError(), code)
             outcome = self.outcome(made)
             self.assertIs(type(outcome), StoreUnavailable, code)
@@ -98,7 +102,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_what_is_about_a_value_keeps_its_class(self) -> None:
         """So is a fault of ours: neither becomes better by waiting."""
-        for code in "22003 23505 42601 42P01".split():
+        for code in "22003 23505 42601 54000".split():
             self.assertIs(type(self.outcome(_with_code(errors.lookup(code)(), code))), errors.lookup(code))
         self.assertIs(
             type(self.outcome(psycopg2.ProgrammingError("can't adapt type 'set'"))), psycopg2.ProgrammingError
@@ -112,6 +116,7 @@ class ErrorTests(SynchronousTestCase):
             psycopg2.OperationalError(),
             _with_code(errors.AdminShutdown(), "57P01"),
             _with_code(errors.ConnectionException(), "08006"),
+            _with_code(errors.ReadOnlySqlTransaction(), "25006"),
         ):
             self.assertTrue(is_gone(error), error)
         for error in (

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from dsmr_tw.domain.reading import DAY, GAS, HOUR, SECOND
 from dsmr_tw.domain.spans import QUARTER, SpanKind
@@ -31,8 +31,8 @@ GROWING: Final = ("reading", "device_reading", "quarter", "device_quarter", "hou
 """Tables of which a house has millions of rows after some years."""
 
 FILL: Final = f"""
-    INSERT INTO meter VALUES (2, 'Second', '{ZONE}', {START});
-    UPDATE meter SET first_seen_at = {START};
+    INSERT INTO meter VALUES (2, 'Second', 'UTC', {START});
+    UPDATE meter SET first_seen_at = {START}, zone = 'UTC';
     INSERT INTO equipment (meter_id, device_type, printed_id, first_seen_at, last_seen_at)
         SELECT m, t, m || '-' || t, {START}, {END} FROM generate_series(1, 2) AS m, (VALUES (0), ({GAS})) AS v (t)
         ORDER BY t, m;
@@ -59,8 +59,9 @@ FILL: Final = f"""
     INSERT INTO epoch SELECT id_of, 0, {START}, 1, 'first' FROM generate_series(1, 2) AS id_of;
     INSERT INTO hour_statistics SELECT meter_id, instant - instant % {HOUR}, sum(delivered_1), 0, 4, 0, 4, 0, 0
         FROM quarter GROUP BY 1, 2;
-    INSERT INTO day_statistics SELECT meter_id, instant - instant % {DAY} AS day, min(instant - instant % {DAY}) + {DAY},
-            sum(delivered_1), 0, 96, 0, 96, 0, 0 FROM quarter GROUP BY 1, 2;
+    INSERT INTO day_statistics
+        SELECT meter_id, instant, instant + {DAY}, 96, 0, 96, 0, 96, 0, 0 FROM quarter WHERE instant % {DAY} = 0
+        ORDER BY meter_id, instant;
     INSERT INTO row_count SELECT meter_id, 15, instant - instant % {DAY}, count(*) FROM quarter GROUP BY 1, 3;
     INSERT INTO row_count SELECT meter_id, 60, instant - instant % {DAY}, count(*) FROM hour_statistics GROUP BY 1, 3;
     INSERT INTO ledger_state VALUES (1, 1), (2, 1);
@@ -119,6 +120,8 @@ class CostsCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Open the store."""
+        if server().ask("SELECT to_regproc('pg_stat_force_next_flush') IS NULL") == [(True,)]:
+            raise SkipTest("PostgreSQL tells what a read has cost from version 15 on")
         self.url = filled_url()
         self.store = postgres_store(self.url, ZONE, maybeDeferred, counted)
         self.addCleanup(lambda: result_of(self.store.close()))
@@ -138,17 +141,17 @@ class CostsCase(SynchronousTestCase):
         self.assertLess(spent.blocks, blocks, f"{read} {args}")
         return found
 
-    def assert_even(self, rows: int, read: Callable[[bool, int], Deferred[Any]]) -> None:
+    def assert_even(self, rows: int, read: Callable[..., Deferred[Any]], *wanted: Any) -> None:
         """Pages of a list with so many rows cost the same, wherever they are and whichever way it is read."""
         first = None
         for descending in (False, True):
             for offset in (0, rows // 2, rows - 1_100, rows - 10):
-                page, spent = self.spent(read, descending, offset)
+                page, spent = self.spent(read, *wanted, descending, offset, 10)
                 first = first or spent
                 where = f"offset {offset}, descending {descending}: {spent}, the first page {first}"
                 self.assertEqual(page.count, rows, where)
                 self.assertEqual(spent.scans, 0, where)
-                self.assertLess(spent.blocks, 3 * first.blocks + 30, where)
+                self.assertLess(spent.blocks, 2 * first.blocks + 30, where)
 
 
 class ListCostsTests(CostsCase):
@@ -157,33 +160,34 @@ class ListCostsTests(CostsCase):
     def test_readings(self) -> None:
         """A page of readings."""
         page = self.store.readings.page
-        self.assert_even(READINGS, lambda *where: page(ReadingFilter(2), *where, 10))
+        self.assert_even(READINGS, page, ReadingFilter(2))
         part = ReadingFilter(2, START + 7 * DAY + 1, END - 7 * DAY)
         cut = -(-(7 * DAY + 1) // STEP)
         rows = READINGS - cut - (READINGS - 1 - (END - 7 * DAY - START) // STEP)
-        self.assert_even(rows, lambda *where: page(part, *where, 10))
+        self.assert_even(rows, page, part)
         self.assert_cheap(page, ReadingFilter(1), False, 0, 0)
 
     def test_minutes(self) -> None:
         """A page of minutes, and a long one, which is read through a cursor."""
         minutes = self.store.readings.minutes
-        self.assert_even(READINGS, lambda *where: minutes(ReadingFilter(2), *where, 10))
+        self.assert_even(READINGS, minutes, ReadingFilter(2))
         found = self.assert_cheap(minutes, ReadingFilter(1), False, 1_000, 600, blocks=800)
         self.assertEqual(len(found.minutes), 600)
 
     def test_devices(self) -> None:
         """A page of what gas meters gave, and a long one."""
         devices = self.store.readings.devices
-        self.assert_even(HOURS, lambda *where: devices(ReadingFilter(2), GAS, *where, 10))
+        self.assert_even(HOURS, devices, ReadingFilter(2), GAS)
         found = self.assert_cheap(devices, ReadingFilter(1), GAS, False, 100, 600, blocks=1_500)
         self.assertEqual(len(found.readings), 600)
 
     def test_spans(self) -> None:
-        """Pages of quarters and of hours, which are counted, and all of days, months and years."""
+        """Pages of quarters and of hours, which are counted, and of days, months and years."""
         page = self.store.statistics.page
-        for kind, rows in ((SpanKind.QUARTER, 4 * HOURS), (SpanKind.HOUR, HOURS)):
-            self.assert_even(rows, lambda *where, kind=kind: page(SpanFilter(kind, 2), *where, 10))
-        for kind, rows in ((SpanKind.DAY, DAYS), (SpanKind.MONTH, 5), (SpanKind.YEAR, 2)):
+        # The last quarter holds the newest reading, so it is not closed.
+        for kind, rows in ((SpanKind.QUARTER, 4 * HOURS - 1), (SpanKind.HOUR, HOURS)):
+            self.assert_even(rows, page, SpanFilter(kind, 2))
+        for kind, rows in ((SpanKind.DAY, DAYS), (SpanKind.MONTH, 4), (SpanKind.YEAR, 1)):
             found = self.assert_cheap(page, SpanFilter(kind, 2), True, 0, 10)
             self.assertEqual(found.count, rows, kind)
 

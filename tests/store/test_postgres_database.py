@@ -121,6 +121,26 @@ class TransactionTests(DatabaseCase):
         self.assertEqual(guards(1), [True])
 
 
+class PatienceTests(DatabaseCase):
+    """Statements that go through a big database."""
+
+    def test_a_transaction_may_take_long(self) -> None:
+        """Neither the server nor the client gives up what says so; the next transaction is as all others."""
+        self.url += "?options=-c%20statement_timeout%3D50ms"
+        self.patch(postgres_database, "PATIENCE_S", 0.1)
+        database = self.opened()
+
+        def work(connection: Any, takes_long: bool) -> list[Any]:
+            if takes_long:
+                connection.take_long()
+            found: list[Any] = connection.execute("SELECT pg_sleep(0.2)::text").fetchall()
+            return found
+
+        for run in (database.write, database.read):
+            self.assertEqual(self.successResultOf(run(work, True)), [("",)])
+            self.failureResultOf(run(work, False), StoreUnavailable)
+
+
 class StreamTests(DatabaseCase):
     """Queries of which only the first rows may be wanted."""
 
