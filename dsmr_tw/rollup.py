@@ -18,6 +18,9 @@ from dsmr_tw.interfaces import ILedger
 from dsmr_tw.periodic import Periodic
 from dsmr_tw.stored import LedgerSummary
 
+LONGEST_REST_S: Final = 1.0
+"""A stop has to wait for a rest, too."""
+
 MANY_PIECES: Final = 20
 """More than a day's telegrams: somebody may wonder what the processor is busy with."""
 
@@ -52,7 +55,7 @@ class RollupService(Periodic):
         await self._settle(meter_id, now)
         took = self.clock.seconds() - began
         if took > 0:
-            await deferLater(self.clock, took)
+            await deferLater(self.clock, min(took, LONGEST_REST_S))
 
     async def _settle(self, meter_id: int, now: int) -> None:
         """Compute what is marked for a meter, and let the rows appear that are due."""

@@ -71,6 +71,11 @@ class MeterBook:
             raise forbidden("This key is for another meter.")
         return found
 
+    async def zone_of(self, key: ApiKey) -> MeterZone:
+        """The zone of the meter that a key is for, which is never another: the store is asked only about a new one."""
+        found = next((meter for meter in self._known if meter.id == key.meter_id), None)
+        return meter_zone((found or await self.wanted(key, "")).zone)
+
     async def listed(self, key: ApiKey) -> list[Meter]:
         """The meters that a key may see, as they are now."""
         meters = await self.meters.all()

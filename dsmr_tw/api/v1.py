@@ -29,7 +29,7 @@ from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.problems import Problem, try_again
 from dsmr_tw.api.settings import ApiSettings
 from dsmr_tw.domain.arrival import arrival
-from dsmr_tw.domain.localtime import MeterZone, meter_zone
+from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.parse import TelegramParser
 from dsmr_tw.domain.reading import DAY, SECOND, YEAR_2020, Arrival, Origin
 from dsmr_tw.domain.telegram import RawTelegram, telegrams_in
@@ -98,7 +98,7 @@ class ApiV1:
         """Ask the store about a key that nobody knows, or about the zone of the key's own meter."""
         key = await self.keys.admit(request)
         if key.meter_id not in self._zones:
-            self._zones[key.meter_id] = meter_zone((await self.meters.wanted(key, "")).zone)
+            self._zones[key.meter_id] = await self.meters.zone_of(key)
         return await self._take(request, key, self._zones[key.meter_id])
 
     def _take(self, request: Request, key: ApiKey, zone: MeterZone) -> Deferred[bytes]:

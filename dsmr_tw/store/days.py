@@ -51,7 +51,9 @@ def days(connection: Connection, wanted: SpanFilter, descending: bool, offset: i
 def months(connection: Connection, wanted: SpanFilter, descending: bool, offset: int, limit: int) -> SpanPage:
     """One page of a list of months, or of years; see ``IStatistics.page``."""
     meter_id = wanted.meter_id
-    starts = [at for (at,) in connection.execute("SELECT instant FROM day_statistics WHERE meter_id = ?1", (meter_id,))]
+    # PostgreSQL gives rows as they lie, and days that were made anew lie behind the others.
+    days_there = "SELECT instant FROM day_statistics WHERE meter_id = ? ORDER BY instant"
+    starts = [at for (at,) in connection.execute(days_there, (meter_id,))]
     if not starts:
         return SpanPage(0, [])
     (zone,) = connection.execute("SELECT zone FROM meter WHERE id = ?", (meter_id,)).fetchone()

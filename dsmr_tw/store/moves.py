@@ -25,6 +25,9 @@ from dsmr_tw.stored import Move
 AT_ONCE: Final = 2_000
 """Rows that are moved in one transaction."""
 
+AT_ONCE_AFAR: Final = 300
+"""The same where each row costs several round trips, while nobody else may commit readings."""
+
 HOURS_AT_ONCE: Final = 200
 """Hours that are counted anew in one transaction, whatever they hold."""
 
@@ -89,14 +92,14 @@ def number_of(connection: Connection, table: str, meter_id: int, equipment: Iter
 def find(connection: Connection, move: Move) -> list[Row]:
     """The rows to move next; none when this stage of the move is over."""
     connection.take_long()
-    wanted = _among(move.equipment)
+    wanted, at_once = _among(move.equipment), AT_ONCE_AFAR if connection.insert_only else AT_ONCE
     if not move.devices_done:
         after = move.after or (-1, 0, 0)
-        return connection.execute(DEVICE_READINGS.format(wanted=wanted), (move.source_id, *after, AT_ONCE)).fetchall()
+        return connection.execute(DEVICE_READINGS.format(wanted=wanted), (move.source_id, *after, at_once)).fetchall()
     if move.equipment is not None and _devices_of(connection, move.equipment):
         wanted = f"({wanted} OR {ASTRAY})"
     after = move.after or (-(1 << 63), 0)
-    rows = connection.execute(READINGS.format(wanted=wanted), (move.source_id, *after, AT_ONCE)).fetchall()
+    rows = connection.execute(READINGS.format(wanted=wanted), (move.source_id, *after, at_once)).fetchall()
     hours = sorted({row[0] // HOUR for row in rows})
     return [row for row in rows if row[0] // HOUR in hours[:HOURS_AT_ONCE]]
 

@@ -141,7 +141,7 @@ def prepare(connection: Any) -> None:
     extensions.register_adapter(bool, _one_or_zero)
 
 
-class Blocking(extensions.connection):
+class Blocking(extensions.connection):  # type: ignore[misc]  # psycopg2 has no annotations
     """A connection for a thread."""
 
     patience: float | None = None

@@ -126,6 +126,13 @@ class MonthTests(RowsCase):
         self.on_writer(f"DELETE FROM day_statistics WHERE instant = {LOCAL.day_start(date(2024, 2, 20))}")
         self.assertEqual([row.start for row in self.rows_of(SpanKind.MONTH)], [self.bounds(n)[0] for n in (1, 3)])
 
+    def test_days_that_were_made_anew(self) -> None:
+        """Months are found in whatever order the rows of their days were written."""
+        self.on_writer("DELETE FROM day_statistics")
+        for day in (*range(16, 32), *range(1, 16)):
+            self.put_days(date(2024, 3, day), date(2024, 3, day))
+        self.assertEqual([row.start for row in self.rows_of(SpanKind.MONTH)], [self.bounds(3)[0]])
+
     def test_a_span_of_time_is_over_the_starts(self) -> None:
         """Both bounds are included."""
         january, february, march = (self.bounds(n)[0] for n in (1, 2, 3))

@@ -94,7 +94,7 @@ class TransactionTests(DatabaseCase):
 
         def read(connection: Any) -> list[int]:
             before = connection.execute("SELECT count(*) FROM number").fetchone()
-            result_of(other.write(lambda its: its.execute("INSERT INTO number VALUES (5)") and None))
+            result_of(other.write(lambda its: its.execute("INSERT INTO number VALUES (5)").rowcount))
             return [*before, *connection.execute("SELECT count(*) FROM number").fetchone()]
 
         self.assertEqual(result_of(self.database.read(read)), [0, 0])

@@ -86,7 +86,7 @@ class MovingMeanwhileTests(OnPostgres, SqliteCase):
         """It would bring rows back that go, so it is waited for; each step can be begun again."""
         meters = self.store.meters
         [device] = [one.id for one in self.ask(meters.equipment, 1) if one.device_type]
-        splitting = (meters.begin_split, 1, [device], NOON)
+        splitting: tuple[Any, ...] = (meters.begin_split, 1, [device], NOON)
         for held in (1, self.other.id):
             self.hold(held)
             joining = (meters.begin_join, 1, self.other.id)
