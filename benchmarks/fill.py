@@ -25,8 +25,8 @@ from benchmarks.houses import CABLE, EVERY_S, START, ZONE, arrivals
 from benchmarks.reporting import run, tell
 from dsmr_tw.domain.reading import DAY, SECOND, Arrival, DeviceReading, Reading
 from dsmr_tw.store.connect import sqlite_store
-from dsmr_tw.store.threads import result_of
 from dsmr_tw.store.migrate import migrations
+from dsmr_tw.store.threads import result_of
 
 DATABASE: Final = "dsmr.sqlite3"
 """As the service names it in its state directory."""

@@ -170,12 +170,8 @@ def enrol(server: Server, url: str, meters: int) -> None:
 def served(directory: Path, url: str, number: int) -> Iterator[list[Service]]:
     """So many server processes on one database."""
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(
-                service(directory / f"state-{n}", "--database", url, "--trusted-proxy", HOST, "--max-connections", "999")
-            )
-            for n in range(number)
-        ]
+        options = ("--database", url, "--trusted-proxy", HOST, "--max-connections", "999")
+        yield [stack.enter_context(service(directory / f"state-{n}", *options)) for n in range(number)]
 
 
 def measure(directory: Path, processes: int, options: Any) -> None:
@@ -202,11 +198,12 @@ def measure(directory: Path, processes: int, options: Any) -> None:
         assert load.refused == 0, f"{load.refused} of {posts} posts were refused"
         assert stored == posts + options.meters, f"{posts + options.meters} answers were 201, but {stored} are stored"
         p50, p99 = (quantiles(load.delays, n=100)[n] * 1000 for n in (49, 98))
+        ours = (after.servers - before.servers) * 1000 / posts
+        its = (after.postgres - before.postgres) * 1000 / posts
         tell(
             f"{processes} server process{'es' if processes > 1 else ''}: {options.meters:,} meters, "
             f"{posts / load.seconds:,.0f} durable posts a second, half of them within {p50:.1f} ms, 99 % within "
-            f"{p99:.0f} ms; {(after.servers - before.servers) * 1000 / posts:.2f} ms of processor time a reading in the "
-            f"server, {(after.postgres - before.postgres) * 1000 / posts:.2f} ms in PostgreSQL"
+            f"{p99:.0f} ms; {ours:.2f} ms of processor time a reading in the server, {its:.2f} ms in PostgreSQL"
         )
     finally:
         server.dispose()

@@ -24,8 +24,8 @@ from benchmarks.houses import EVERY_S, START, ZONE, arrivals
 from benchmarks.reporting import parser, run, tell, tell_conditions, work_directory
 from dsmr_tw.domain.reading import DAY, SECOND, Arrival, Phases, Reading
 from dsmr_tw.store.connect import sqlite_store
-from dsmr_tw.store.threads import result_of
 from dsmr_tw.store.connection import Connection
+from dsmr_tw.store.threads import result_of
 
 TARGET: Final = 66
 SEED: Final = 1

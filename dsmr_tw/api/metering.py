@@ -96,4 +96,3 @@ class MeterBook:
                     raise
             self._known_until = now + KNOWN_SECONDS
         return self._known
-
