@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define
+from attrs import define, field
 from twisted.internet import reactor as the_reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -24,7 +24,7 @@ from benchmarks.reporting import parser, run, tell, tell_conditions, work_direct
 from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.domain.arrival import arrival
 from dsmr_tw.domain.parse import TelegramParser
-from dsmr_tw.domain.reading import SECOND, Arrival, Receipt
+from dsmr_tw.domain.reading import SECOND, Arrival, Origin, Receipt
 from dsmr_tw.domain.spooled import record_of
 from dsmr_tw.limits import Limits
 from dsmr_tw.spool import Spool
@@ -52,10 +52,20 @@ class SteadyReadings:
 
 
 @define
+class NoMeters:
+    """Stands where a store's meters are; no telegram is rejected here."""
+
+    def reject(self, origin: Origin, telegrams: int) -> Deferred[None]:
+        """Count nothing."""
+        return succeed(None)
+
+
+@define
 class SteadyStore:
     """A store that has nothing but readings."""
 
     readings: SteadyReadings
+    meters: NoMeters = field(factory=NoMeters)
 
 
 def records(number: int) -> list[bytes]:
@@ -92,6 +102,15 @@ async def drain(store: Any, spool: Spool) -> float:
 async def measure(directory: Path, number: int) -> None:
     """Measure and tell."""
     spooler, writer = Threads(reactor, 1, "spool"), Threads(reactor, 1, "writer")
+    try:
+        await measure_with(directory, number, spooler, writer)
+    finally:
+        writer.stop()
+        spooler.stop()
+
+
+async def measure_with(directory: Path, number: int, spooler: Threads, writer: Threads) -> None:
+    """The same with the threads that the work is done in."""
     spool = Spool(directory / "spool", spooler)
     spool.open()
     kept = records(number)
@@ -109,8 +128,6 @@ async def measure(directory: Path, number: int) -> None:
     tell(f"{await drain(store, spool):,.0f} readings a second are drained into SQLite")
     await store.close()
     spool.close()
-    writer.stop()
-    spooler.stop()
 
 
 def run_reactor(measuring: Callable[[], Deferred[None]]) -> None:
