@@ -22,7 +22,7 @@ from zope.interface import implementer
 from dsmr_tw import limits
 from dsmr_tw.domain.arrival import arrival
 from dsmr_tw.domain.localtime import MeterZone
-from dsmr_tw.domain.parse import TelegramParser
+from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import Arrival, Origin, Receipt
 from dsmr_tw.domain.telegram import RawTelegram
 from dsmr_tw.groupcommit import GroupCommit
@@ -84,12 +84,16 @@ class Datalogger(Service):
         """See ``IIntake``."""
         return self.spooling.submit(arrivals)
 
-    def telegram_received(self, raw: RawTelegram, received_at: int, origin: Origin) -> None:
-        """Take a telegram from a line: it is stored soon, or spooled, whatever its date.
+    def telegram_received(self, raw: RawTelegram, received_at: int, origin: Origin) -> Telegram:
+        """Take a telegram from a line: it is stored soon, or spooled, whatever its date. What it says.
 
         Raises: ``TelegramError`` when there is nothing in it to store.
         """
-        self.spooling.hear(arrival(self._parser.parse(raw), origin, received_at, self.zone))
+        telegram = self._parser.parse(raw)
+        self.spooling.hear(arrival(telegram, origin, received_at, self.zone))
+        if telegram.unknown_lines > limits.UNKNOWN_LINES:
+            self.limits.hit("unknown_lines")
+        return telegram
 
     def reject(self, origin: Origin, error: Exception) -> Deferred[None]:
         """See ``IIntake``."""

@@ -43,7 +43,7 @@ class DemoPast(Service):
     meter: DemoMeter
     days: int
     origin: Origin
-    on_telegram: Callable[[RawTelegram, int, Origin], None]
+    on_telegram: Callable[[RawTelegram, int, Origin], object]
     waiting: Callable[[], int]
     """How many readings wait for their commit."""
     readings: IReadings

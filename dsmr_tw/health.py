@@ -72,6 +72,8 @@ class Health:
                     "connected": source.connected,
                     "last_telegram_at": _text(source.last_telegram_at),
                     "telegrams": source.telegrams,
+                    "dialect": source.dialect,
+                    "unknown_lines": source.unknown_lines,
                     "crc_errors": source.crc_errors,
                     "rejected": source.rejected,
                     "bytes_skipped": source.bytes_skipped,

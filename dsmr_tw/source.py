@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
 from dsmr_tw.device import Device, TcpDevice, device_endpoint, explain
+from dsmr_tw.domain.parse import Telegram
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, TelegramAssembler
 from dsmr_tw.errors import CrcError, TelegramError
@@ -38,8 +39,11 @@ from dsmr_tw.serialproto import TelegramReceiver
 SILENCE_S: Final = 60
 """After so many seconds without a telegram a source is a problem."""
 
-TakeTelegram: TypeAlias = Callable[[RawTelegram, int, Origin], None]
-"""Takes a telegram, the instant of its arrival, and its origin; may refuse it by raising a ``TelegramError``."""
+TakeTelegram: TypeAlias = Callable[[RawTelegram, int, Origin], Telegram]
+"""Takes a telegram, the instant of its arrival, and its origin: the same, understood.
+
+May refuse it by raising a ``TelegramError``.
+"""
 
 TakeError: TypeAlias = Callable[[Origin, TelegramError], object]
 """Takes the origin of a refused telegram, and the reason: ``IIntake.reject``, for one, which never fails."""
@@ -61,6 +65,12 @@ class SourceHealth:
 
     telegrams: int = 0
     """Telegrams taken."""
+
+    dialect: str | None = None
+    """Which standard the meter speaks, by the last telegram taken; ``None`` before the first."""
+
+    unknown_lines: int = 0
+    """How many lines of that telegram are not understood."""
 
     crc_errors: int = 0
     """Telegrams refused for their CRC."""
@@ -105,6 +115,8 @@ class TelegramSource(Service):
 
     _health: SourceHealth = field(init=False)
     _assembler: TelegramAssembler = field(init=False, repr=False)
+    _last: Telegram | None = field(default=None, init=False, repr=False)
+    """The last telegram taken."""
     _told: set[str] = field(factory=set, init=False, repr=False)
     """What was said since the last telegram."""
     _refusing: bool = field(default=False, init=False, repr=False)
@@ -122,7 +134,11 @@ class TelegramSource(Service):
     @property
     def health(self) -> SourceHealth:
         """How the source is at this moment."""
-        return evolve(self._health, bytes_skipped=self._assembler.skipped)
+        health = evolve(self._health, bytes_skipped=self._assembler.skipped)
+        if self._last is not None:
+            # Found out when it is asked for, not for each telegram.
+            health.dialect, health.unknown_lines = self._last.dialect, self._last.unknown_lines
+        return health
 
     def startService(self) -> None:
         """Begin to watch over the silence."""
@@ -140,7 +156,7 @@ class TelegramSource(Service):
 
     def _take(self, telegram: RawTelegram, received_at: int) -> None:
         try:
-            self.on_telegram(telegram, received_at, self.origin)
+            self._last = self.on_telegram(telegram, received_at, self.origin)
         except TelegramError as error:
             self._refuse(error)
             return

@@ -10,6 +10,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from zope.interface import implementer
 
 from dsmr_tw.device import SerialDevice
+from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram
 from dsmr_tw.errors import TelegramError
@@ -89,13 +90,14 @@ class Meter:
         source.startService()
         return source
 
-    def take(self, telegram: RawTelegram, received_at: int, origin: Origin) -> None:
+    def take(self, telegram: RawTelegram, received_at: int, origin: Origin) -> Telegram:
         """Keep a telegram, or refuse it."""
         self.origins.add(origin)
         if self.refusal:
             raise self.refusal
         self.taken.append(telegram)
         self.instants.append(received_at)
+        return TelegramParser().parse(telegram)
 
     def refuse(self, origin: Origin, error: TelegramError) -> None:
         """Keep a refusal."""

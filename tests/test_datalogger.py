@@ -23,7 +23,7 @@ from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ReadingFilter, ReadingPage, StoredStatistics
 from tests.arrivals import CABLE, KEY, MINUTE, NOON, devices_only, heard, posted, water
-from tests.telegramtext import telegram
+from tests.telegramtext import signed, telegram
 
 FIRST = 1
 
@@ -117,6 +117,15 @@ class LineTests(DataloggerCase):
         with self.assertRaises(TelegramError):
             self.datalogger.telegram_received(RawTelegram(empty[: empty.index("!") + 1].encode(), None), NOON, CABLE)
         self.assertEqual(self.datalogger.spooling.waiting, 0)
+
+    def test_unknown_lines_are_counted(self) -> None:
+        """Lines that nobody understands cost nothing; more of them than are kept count as a limit that was met."""
+        for number, hits in ((64, 0), (65, 1)):
+            lines = "".join(f"1-0:99.99.{n}(1)\r\n" for n in range(number))
+            body = telegram().replace("0-0:96.14.0", f"{lines}0-0:96.14.0")
+            told = self.datalogger.telegram_received(raw(signed(body[: body.index("!") + 1])), NOON, CABLE)
+            self.assertEqual((told.unknown_lines, len(told.unknown)), (number, 64))
+            self.assertEqual(self.datalogger.limits.hits["unknown_lines"], hits)
 
     def test_a_telegram_is_never_refused_for_its_date(self) -> None:
         """A clock that is years off is stored and listed."""

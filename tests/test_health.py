@@ -61,7 +61,9 @@ class HealthTests(SynchronousTestCase):
         self.spooling = Spooling(self.commits, self.spool, self.clock, limits)
         self.spooling.startService()
         self.left: list[str] = []
-        self.source = Source(SourceHealth("device /dev/ttyUSB0", connected=True, last_telegram_at=NOON, telegrams=7))
+        self.source = Source(
+            SourceHealth("device /dev/ttyUSB0", connected=True, last_telegram_at=NOON, telegrams=7, dialect="DSMR 5.0")
+        )
         path = Path(self.mktemp()) / "dsmr.sqlite3"
         self.store = sqlite_store(path, "Europe/Amsterdam", maybeDeferred, maybeDeferred)
         self.successResultOf(self.store.open())
@@ -101,6 +103,8 @@ class HealthTests(SynchronousTestCase):
                     "connected": True,
                     "last_telegram_at": "2024-04-02T10:00:00Z",
                     "telegrams": 7,
+                    "dialect": "DSMR 5.0",
+                    "unknown_lines": 0,
                     "crc_errors": 0,
                     "rejected": 0,
                     "bytes_skipped": 0,

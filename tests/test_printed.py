@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import RawTelegram
 from dsmr_tw.errors import TelegramError
@@ -43,10 +44,14 @@ class PrintedSourceTests(SynchronousTestCase):
             self.asked.append(at)
             return produce(at)
 
+        def take(telegram: RawTelegram, received_at: int, origin: Origin) -> Telegram:
+            self.taken.append((telegram, received_at, origin))
+            return TelegramParser().parse(telegram)
+
         source = PrintedSource(
             origin=Origin("demo"),
             clock=self.clock,
-            on_telegram=lambda *came: self.taken.append(came),
+            on_telegram=take,
             on_error=lambda origin, error: self.errors.append(error),
             produce=ask,
             every_s=every_s,

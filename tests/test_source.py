@@ -16,6 +16,7 @@ from dsmr_tw.errors import CrcError, TelegramError
 from dsmr_tw.interfaces import ISource
 from dsmr_tw.source import Source, SourceHealth, device_source, retry_delay
 from tests.cable import START, Cable, Meter
+from tests.golden_telegrams import telegram
 from tests.printing import printed
 
 ABSENT = FileNotFoundError(errno.ENOENT, "No such file or directory")
@@ -35,8 +36,20 @@ class TakingTests(SynchronousTestCase):
         self.assertEqual(meter.origins, {Origin("device /dev/ttyUSB0", 7)})
         self.assertEqual(
             source.health,
-            SourceHealth("device /dev/ttyUSB0", True, START * SECOND + SECOND // 2, telegrams=1),
+            SourceHealth("device /dev/ttyUSB0", True, START * SECOND + SECOND // 2, telegrams=1, dialect="DSMR 5.0"),
         )
+
+    def test_dialect(self) -> None:
+        """The dialect is that of the last telegram taken, with its unknown lines; no setting names it."""
+        meter = Meter()
+        source = meter.source()
+        self.assertIsNone(source.health.dialect)
+        meter.cable.send(telegram("be-emucs-50217-00"))
+        self.assertEqual((source.health.dialect, source.health.unknown_lines), ("eMUCS 50217", 0))
+        meter.cable.send(telegram("ace4000"))
+        self.assertEqual((source.health.dialect, source.health.unknown_lines), ("ACE4000", 25))
+        meter.cable.send(telegram("be-emucs-50213-00"))
+        self.assertEqual((source.health.dialect, source.health.crc_errors), ("ACE4000", 1))
 
     def test_refused(self) -> None:
         """Telegrams refused for their CRC are counted apart from others; both are told onward with the origin."""

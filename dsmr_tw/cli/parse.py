@@ -11,10 +11,11 @@ from typing import BinaryIO
 import click
 
 from dsmr_tw.domain.arrival import arrival, clock_of
-from dsmr_tw.domain.line import Position, PowerFailure, Row, Value, shown, understood
+from dsmr_tw.domain.line import Currents, Position, PowerFailure, Row, Value, shown, understood
 from dsmr_tw.domain.localtime import MeterZone, meter_zone
-from dsmr_tw.domain.obis import DEVICE_TYPES
+from dsmr_tw.domain.obis import DEVICE_TYPES, Kind
 from dsmr_tw.domain.parse import Telegram, TelegramParser, line_texts
+from dsmr_tw.domain.printed_peaks import MonthEnd, PrintedPeak
 from dsmr_tw.domain.reading import Arrival, Origin, Phases
 from dsmr_tw.domain.telegram import CrcPolicy, Outcome, RawTelegram, outcomes_in, with_line_ends
 from dsmr_tw.domain.units import three_decimals
@@ -23,7 +24,7 @@ from dsmr_tw.errors import CrcError, TelegramError
 COLUMN = 34
 """Where the meaning begins, if the line leaves room for it."""
 
-HEX_TEXTS = ("equipment_id", "message", "message_code")
+HEX_TEXTS = ("equipment_id", "second_id", "logical_name", "ean", "message", "message_code")
 """The texts that are printed as hex octets."""
 
 
@@ -78,6 +79,9 @@ def _show(outcome: Outcome, zone: MeterZone) -> bool:
             click.echo(line)
     try:
         telegram = TelegramParser().parse(outcome)
+        click.echo(f"\nDialect: {telegram.dialect}")
+        if telegram.unknown_lines:
+            click.echo(f"Lines that are not understood: {telegram.unknown_lines}")
         stored = arrival(telegram, Origin("file"), 0, zone)
     except TelegramError as error:
         click.echo(f"\nREFUSED: {printable(str(error))}\n")
@@ -124,23 +128,41 @@ def _said(row: Row, value: Value, unit: str, zone: MeterZone) -> str:
     match value:
         case None:
             return "masked or empty"
-        case Position():
-            return f"{with_unit(value.value, value.unit)}, {_time(value.time, zone)}"
         case int() if row.channel and row.register.name == "type":
             return f"{value}, {DEVICE_TYPES[value].meaning}" if value in DEVICE_TYPES else f"{value}, not known"
         case int():
-            return with_unit(value, unit) if unit else str(value)
+            return with_unit(value, unit) if unit else _number(row, value)
         case str() if row.register.name == "clock":
             return _time(value, zone)
         case str() if row.register.name in HEX_TEXTS:
             return _octets(value)
         case str():
             return printable(value)
-    return "; ".join(_failure(failure, zone) for failure in value) or "empty"
+        case tuple():
+            return "; ".join(_dated(entry, zone) for entry in value) or "empty"
+    return _dated(value, zone)
 
 
-def _failure(failure: PowerFailure, zone: MeterZone) -> str:
-    return f"{failure.seconds} s, ended {_time(failure.ended, zone)}"
+def _number(row: Row, value: int) -> str:
+    """A value without a unit: a count as it is printed, a quantity in thousandths."""
+    return three_decimals(value) if row.register.kind is Kind.NUMBER else str(value)
+
+
+def _dated(value: Position | PowerFailure | PrintedPeak | MonthEnd | Currents, zone: MeterZone) -> str:
+    """A value of several parts."""
+    match value:
+        case Position():
+            return f"{with_unit(value.value, value.unit)}, {_time(value.time, zone)}"
+        case PowerFailure():
+            return f"{value.seconds} s, ended {_time(value.ended, zone)}"
+        case PrintedPeak():
+            month = f", month that ended {_time(value.month, zone)}" if value.month else ""
+            return f"{with_unit(value.power, 'kW')}, {_time(value.time, zone)}{month}"
+        case MonthEnd():
+            values = ", ".join(with_unit(*each) for each in value.values)
+            return f"month that ended {_time(value.time, zone)}: {values}"
+        case Currents():
+            return ", ".join(with_unit(limit, "A") for limit in value.limits)
 
 
 def _time(printed: str, zone: MeterZone) -> str:

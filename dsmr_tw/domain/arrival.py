@@ -1,8 +1,10 @@
 """Responsible for what of a telegram is stored: one reading, the values of M-Bus devices, and the meter's own counts.
 
 A telegram needs one register 1.8.x or one value of an M-Bus device.
-Totals stand for tariff 1 where a meter prints no tariffs; return registers and powers that it lacks are 0, all else
-that it lacks is ``None``.
+Totals stand for tariff 1 where a meter prints no tariffs, or counts in none; what it counts in tariffs from 3 on is
+added to tariff 2, so that the sum is right.
+Return registers and powers that it lacks are 0, all else that it lacks is ``None``; but the powers of its phases tell
+its own where it prints those alone, and a power below zero is one that is returned.
 A telegram without a clock, or with one that was never set, is dated by its arrival.
 M-Bus devices are known by what they measure, not by their channel; a value without a time of its own is not taken,
 since nobody knows when it was right.
@@ -13,11 +15,13 @@ Tests: ``tests/domain/test_arrival.py``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.obis import DEVICE_TYPES, TYPE_OF_UNIT
+from dsmr_tw.domain.obis_abroad import TARIFFS
 from dsmr_tw.domain.parse import Device, Telegram
-from dsmr_tw.domain.reading import Arrival, DeviceReading, MeterStatistics, Origin, Reading
+from dsmr_tw.domain.reading import NO_PHASES, Arrival, DeviceReading, MeterStatistics, Origin, Phases, Reading
 from dsmr_tw.errors import TelegramError
 
 
@@ -36,7 +40,7 @@ def arrival(telegram: Telegram, origin: Origin, received_at: int, zone: MeterZon
         received_at,
         reading,
         devices,
-        telegram.texts.get("equipment_id"),
+        telegram.equipment_id,
         _statistics(telegram),
         telegram.raw.text,
         zone.name,
@@ -52,35 +56,79 @@ def clock_of(telegram: Telegram, zone: MeterZone) -> int | None:
 def _reading(values: Mapping[str, int], at: int) -> Reading | None:
     """The electricity values; ``None`` without a register of what was delivered."""
     get = values.get
-    if "delivered_1" in values or "delivered_2" in values:
-        delivered_1, delivered_2 = get("delivered_1", 0), get("delivered_2", 0)
-    elif "delivered_total" in values:
-        delivered_1, delivered_2 = values["delivered_total"], 0
-    else:
+    further = not _FURTHER.isdisjoint(values)
+    delivered = _positions(values, *_DELIVERED, further)
+    if delivered is None:
         return None
-    if "returned_1" in values or "returned_2" in values:
-        returned_1, returned_2 = get("returned_1", 0), get("returned_2", 0)
-    else:
-        returned_1, returned_2 = get("returned_total", 0), 0
+    returned = _positions(values, *_RETURNED, further) or (0, 0)
+    to, by = get("currently_delivered"), get("currently_returned")
+    phases_to = (get("power_delivered_l1"), get("power_delivered_l2"), get("power_delivered_l3"))
+    phases_by = (get("power_returned_l1"), get("power_returned_l2"), get("power_returned_l3"))
+    if to is None or by is None:
+        to, by, phases_to, phases_by = _powers(to, by, phases_to, phases_by)
     return Reading(
         at,
-        delivered_1,
-        returned_1,
-        delivered_2,
-        returned_2,
-        get("currently_delivered", 0),
-        get("currently_returned", 0),
-        (get("power_delivered_l1"), get("power_delivered_l2"), get("power_delivered_l3")),
-        (get("power_returned_l1"), get("power_returned_l2"), get("power_returned_l3")),
+        delivered[0],
+        returned[0],
+        delivered[1],
+        returned[1],
+        to,
+        by,
+        phases_to,
+        phases_by,
         (get("voltage_l1"), get("voltage_l2"), get("voltage_l3")),
         (get("current_l1"), get("current_l2"), get("current_l3")),
     )
 
 
+def _further(way: str) -> tuple[str, ...]:
+    return tuple(f"{way}_{tariff}" for tariff in TARIFFS)
+
+
+_DELIVERED: Final = ("delivered_1", "delivered_2", "delivered_total", _further("delivered"))
+_RETURNED: Final = ("returned_1", "returned_2", "returned_total", _further("returned"))
+_FURTHER: Final = frozenset(_DELIVERED[3] + _RETURNED[3])
+
+
+def _positions(
+    values: Mapping[str, int], first: str, second: str, total: str, others: tuple[str, ...], further: bool
+) -> tuple[int, int] | None:
+    """Positions 1 and 2 of one way; ``None`` when no register of it is printed."""
+    one, two = values.get(first), values.get(second)
+    if further:
+        more = [values[name] for name in others if name in values]
+        two = sum(more, two or 0) if more else two
+    if not one and not two and total in values:
+        return values[total], 0
+    return None if one is None and two is None else (one or 0, two or 0)
+
+
+def _powers(to: int | None, by: int | None, phases_to: Phases, phases_by: Phases) -> tuple[int, int, Phases, Phases]:
+    """The powers of a meter that prints one way only, perhaps signed, or those of its phases only."""
+    if to is None and by is None:
+        net = sum(power or 0 for power in phases_to) - sum(power or 0 for power in phases_by)
+        to, by = max(net, 0), max(-net, 0)
+    if by is None and to is not None and to < 0:
+        to, by = 0, -to
+    if phases_by == NO_PHASES and any(power is not None and power < 0 for power in phases_to):
+        l1, l2, l3 = phases_to
+        phases_by = (_returned(l1), _returned(l2), _returned(l3))
+        phases_to = (_delivered(l1), _delivered(l2), _delivered(l3))
+    return to or 0, by or 0, phases_to, phases_by
+
+
+def _delivered(power: int | None) -> int | None:
+    return None if power is None else max(power, 0)
+
+
+def _returned(power: int | None) -> int | None:
+    return None if power is None else max(-power, 0)
+
+
 def _statistics(telegram: Telegram) -> MeterStatistics:
     get = telegram.numbers.get
     return MeterStatistics(
-        telegram.texts.get("version"),
+        telegram.version,
         get("tariff"),
         get("power_failures"),
         get("long_power_failures"),

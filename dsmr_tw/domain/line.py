@@ -1,7 +1,7 @@
 """Responsible for one line of a telegram: its code, its value, or the admission that it is not understood.
 
-Nothing is guessed: a line whose code is in no row of ``obis.py``, or whose value is not printed as its row says, is
-unknown. Only a *measured* value that cannot be read is an error, for the account would rest on it.
+Nothing is guessed: a line whose code is in no row of ``obis.py`` and ``obis_abroad.py``, or whose value is not printed
+as its row says, is unknown. Only a *measured* value that cannot be read is an error, for the account would rest on it.
 
 Source: P1 Companion Standard 5.0.2, §6.4 and §6.12; 3.0 for values on a line of their own.
 
@@ -17,6 +17,8 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from dsmr_tw.domain.obis import DEVICE_REGISTERS, REGISTERS, Kind, Register
+from dsmr_tw.domain.obis_abroad import ABROAD
+from dsmr_tw.domain.printed_peaks import MonthEnd, PrintedPeak, read_past_months, read_peak
 from dsmr_tw.domain.units import quantity, whole_number
 from dsmr_tw.errors import TelegramError
 
@@ -46,16 +48,31 @@ class Position:
     """``m3``, ``GJ``, ``kWh``; empty when none is printed."""
 
 
+@frozen
+class Currents:
+    """One or two limits of the current."""
+
+    limits: tuple[int, ...]
+    """In mA; the second one, by the client, below zero."""
+
+
 CHANNELS: Final = range(1, 6)
 """The M-Bus channels that a meter has: four, in some countries five."""
 
-Value: TypeAlias = int | str | Position | tuple[PowerFailure, ...] | None
+Entries: TypeAlias = tuple[PowerFailure, ...] | tuple[PrintedPeak, ...]
+
+Value: TypeAlias = int | str | Position | PrintedPeak | MonthEnd | Currents | Entries | None
 
 Key: TypeAlias = str | None
-"""What a line tells: the name of its register; if it is about an M-Bus device with the channel, ``1.position``.
+"""What a line tells: the name of its register; if it is about an M-Bus device with the channel, ``1.position``; if it
+has the code of a meter's second channel, ``1-1.delivered_1``.
 
 Of a line without a row: ``None`` when it is unknown, ``""`` when it is blank.
 """
+
+
+SECOND_CHANNEL: Final = "1-1."
+"""Before the name of a register whose code begins with ``1-1:``, as all those of some Swiss meters do."""
 
 
 @frozen
@@ -90,6 +107,8 @@ def understood(text: bytes) -> tuple[Row | None, Value, str]:
     if row is None:
         return None, None, ""
     register = row.register
+    if b" " in rest and register.kind is not Kind.TEXT:
+        rest = _spaces(b"", rest)
     try:
         if rest[-1:] != b")":
             raise ValueError(text)
@@ -120,10 +139,23 @@ _usual: Final = re.compile(rb"([-:.0-9]+)\(([0-9]{1,9})(?:\.([0-9]{1,3}))?\*([A-
 """Recognises what nearly all lines are that change: a quantity as the standard prints it. Only a short cut."""
 
 
+_spaces: Final = re.compile(rb"^ ++|(?<=[()*,]) ++|(?<! ) ++(?=[()*,A-Za-z]|$)").sub
+"""Takes away the spaces around a value and its unit: some meters print ``00007137.694*kWh )``.
+
+It looks at no space twice, however many there are.
+"""
+
+
 def equipment_id(text: str) -> str | None:
     """The printed id as it stands; ``None`` when it is missing, masked, or one filler throughout."""
     octets = {text[start : start + 2] for start in range(0, len(text), 2)}
     return text if len(octets) > 1 and len(set(text)) > 1 and set(text) <= _HEX_DIGITS else None
+
+
+def serial_number(text: str) -> str | None:
+    """The same of a nameplate's number, in which all letters may stand but the one that numbers are masked with."""
+    usable = text.isascii() and text.isalnum() and "x" not in text.lower() and len(set(text)) > 1
+    return text if usable else None
 
 
 _HEX_DIGITS: Final = frozenset("0123456789ABCDEFabcdef")
@@ -131,7 +163,7 @@ _HEX_DIGITS: Final = frozenset("0123456789ABCDEFabcdef")
 
 def _plain(code: bytes) -> bytes:
     """A code as the table spells it; meters in the field also print ``1-0:72:32.0`` and ``1-0:31.7.0.255``."""
-    medium, colon, register = code.partition(b":")
+    medium, colon, register = code.replace(b" ", b"").partition(b":")
     return medium + colon + register.replace(b":", b".").removesuffix(b".255").removesuffix(b"*255")
 
 
@@ -149,6 +181,22 @@ def _text(text: bytes, register: Register) -> tuple[Value, str]:
 
 def _equipment_id(text: bytes, register: Register) -> tuple[Value, str]:
     return equipment_id(text.decode("latin-1")), ""
+
+
+def _serial(text: bytes, register: Register) -> tuple[Value, str]:
+    return serial_number(text.decode("latin-1")), ""
+
+
+def _peak(text: bytes, register: Register) -> tuple[Value, str]:
+    return read_peak(text), ""
+
+
+def _peaks(text: bytes, register: Register) -> tuple[Value, str]:
+    return read_past_months(text), ""
+
+
+def _currents(text: bytes, register: Register) -> tuple[Value, str]:
+    return Currents(tuple(quantity(group, "A")[0] for group in text.replace(b")(", b",").split(b","))), ""
 
 
 def _failures(text: bytes, register: Register) -> tuple[Value, str]:
@@ -179,13 +227,24 @@ _READERS: Final[dict[Kind, Callable[[bytes, Register], tuple[Value, str]]]] = {
     Kind.COUNT: _count,
     Kind.TEXT: _text,
     Kind.EQUIPMENT_ID: _equipment_id,
+    Kind.SERIAL: _serial,
+    Kind.PEAK: _peak,
+    Kind.PEAKS: _peaks,
+    Kind.CURRENTS: _currents,
     Kind.FAILURES: _failures,
     Kind.DEVICE_VALUE: _device_value,
     Kind.DEVICE_VALUE_30: _device_value_30,
 }
 
+_METER: Final = {**REGISTERS, **ABROAD}
+
 _ROWS: Final[dict[bytes, Row]] = {
-    **{code.encode(): Row(register, 0, register.name, _unit(register)) for code, register in REGISTERS.items()},
+    **{
+        code.replace("1-0:", "1-1:").encode(): Row(register, 0, f"{SECOND_CHANNEL}{register.name}", _unit(register))
+        for code, register in _METER.items()
+        if code.startswith("1-0:")
+    },
+    **{code.encode(): Row(register, 0, register.name, _unit(register)) for code, register in _METER.items()},
     **{
         code.replace("n", str(channel)).encode(): Row(register, channel, f"{channel}.{register.name}", b"")
         for code, register in DEVICE_REGISTERS.items()

@@ -4,10 +4,11 @@ A meter prints ``1-0:1.8.1(001073.079*kWh)``; the row of ``1-0:1.8.1`` says what
 value is printed, and in which unit.
 Delivered is *to* the client (1.8.x, 1.7.0), returned is *by* the client (2.8.x, 2.7.0): this is the one place where a
 code meets that word.
-Rows of other countries' meters are added here; what is in no row is kept and counted as an unknown line.
+Rows that only meters of other countries print are in ``obis_abroad.py``; what is in no row is kept and counted as an
+unknown line.
 
 Source: P1 Companion Standards 2.2, 3.0, 4.0.7, 4.2.2 and 5.0.2, the tables of their chapter on the representation of
-P1 telegrams; EN 13757-3 for the types of M-Bus devices.
+P1 telegrams; telegrams of Belgian meters; EN 13757-3 for the types of M-Bus devices.
 
 Tests: ``tests/domain/test_obis.py``
 """
@@ -41,6 +42,18 @@ class Kind(Enum):
     FAILURES = auto()
     """The log of long power failures: ``(n)(0-0:96.7.19)``, then the end and the seconds of each."""
 
+    SERIAL = auto()
+    """Letters and digits of a nameplate, kept as they are printed; masked, they are no id."""
+
+    PEAK = auto()
+    """The highest quarter of the month under way: ``(200509134558S)(02.589*kW)``, in Ireland the other way round."""
+
+    PEAKS = auto()
+    """Peaks of past months, as in Belgium, or a month's end, as in Hungary: only its form tells which."""
+
+    CURRENTS = auto()
+    """One current or two: ``(100*A)(-100*A)`` or ``(65.0*A,-65.0*A)``."""
+
     DEVICE_VALUE = auto()
     """An M-Bus device's own time and value: ``(170110204000W)(00123.456*m3)``."""
 
@@ -70,7 +83,7 @@ REGISTERS: Final[dict[str, Register]] = {
     "1-3:0.2.8": Register("version", _T, "version of the P1 port"),
     "0-0:1.0.0": Register("clock", _T, "clock"),
     "0-0:96.1.1": Register("equipment_id", Kind.EQUIPMENT_ID, "equipment id"),
-    "0-0:42.0.0": Register("logical_name", _T, "logical device name"),
+    "0-0:42.0.0": Register("logical_name", Kind.EQUIPMENT_ID, "logical device name"),
     "1-0:1.8.0": Register("delivered_total", _M, "delivered, all tariffs", "kWh"),
     "1-0:1.8.1": Register("delivered_1", _M, "delivered, tariff 1", "kWh"),
     "1-0:1.8.2": Register("delivered_2", _M, "delivered, tariff 2", "kWh"),
@@ -113,9 +126,13 @@ DEVICE_REGISTERS: Final[dict[str, Register]] = {
     "0-n:96.1.0": Register("equipment_id", Kind.EQUIPMENT_ID, "equipment id"),
     "0-n:24.2.1": Register("position", Kind.DEVICE_VALUE, "position"),
     "0-n:24.3.0": Register("position", Kind.DEVICE_VALUE_30, "position"),
+    "0-n:24.2.3": Register("uncorrected", Kind.DEVICE_VALUE, "position, not converted to a standard temperature"),
     "0-n:24.4.0": Register("valve", _C, "valve or switch"),
+    "0-n:96.1.1": Register("second_id", Kind.EQUIPMENT_ID, "equipment id"),
+    "0-n:96.1.2": Register("ean", _T, "code of the connection"),
+    "0-n:96.3.10": Register("relay", _C, "relay"),
 }
-"""What it says about the M-Bus device on channel n: ``0-1:`` to ``0-9:``."""
+"""What it says about the M-Bus device on channel n: ``0-1:`` to ``0-5:``."""
 
 
 @frozen

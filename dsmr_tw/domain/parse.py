@@ -13,12 +13,15 @@ Tests: ``tests/domain/test_parse.py``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from attrs import define, field, frozen
 
-from dsmr_tw.domain.line import CHANNELS, Key, Position, PowerFailure, Value, shown, told_by
+from dsmr_tw.domain.dialect import belgian_version, dialect_of
+from dsmr_tw.domain.line import CHANNELS, SECOND_CHANNEL, Key, Position, PowerFailure, Value, shown, told_by
+from dsmr_tw.domain.printed_peaks import PrintedPeak
 from dsmr_tw.domain.telegram import RawTelegram
 from dsmr_tw.limits import UNKNOWN_LINES
 
@@ -29,11 +32,15 @@ REMEMBERED_BYTES: Final = 512
 """The longest line that it remembers, so that its memory has a bound in bytes, too."""
 
 _ABOUT: Final = {
-    channel: [f"{channel}.{name}" for name in ("type", "equipment_id", "position", "valve")] for channel in CHANNELS
+    channel: [f"{channel}.{name}" for name in ("type", "equipment_id", "position", "valve", "second_id", "uncorrected")]
+    for channel in CHANNELS
 }
-"""What may be told about a device: by names of ``obis.py``, in the order of the fields of ``Device``."""
+"""What may be told about a device: names of ``obis.py``, first in the order of the fields of ``Device``."""
 
-_POSITIONS: Final = tuple((channel, f"{channel}.position") for channel in CHANNELS)
+_POSITIONS: Final = tuple((channel, f"{channel}.position", f"{channel}.uncorrected") for channel in CHANNELS)
+
+_IDS: Final = ("equipment_id", "serial", "nameplate", "logical_name", "device_address", "owners_number")
+"""What a meter may be known by, the best first."""
 
 
 @frozen
@@ -50,6 +57,7 @@ class Device:
     """As printed; ``None`` when it is missing or masked."""
 
     position: Position | None = None
+    """In Belgium as it was measured, else gas converted to a standard temperature."""
 
     valve: int | None = None
 
@@ -84,6 +92,29 @@ class Telegram:
         return cast("Mapping[str, str]", self.told)
 
     @property
+    def dialect(self) -> str:
+        """Which standard the meter speaks: see ``dialect_of``."""
+        return dialect_of(self.raw.identification, self.told)
+
+    @property
+    def version(self) -> str | None:
+        """The version of the P1 port as printed."""
+        return self.texts.get("version") or belgian_version(self.told)
+
+    @property
+    def equipment_id(self) -> str | None:
+        """The meter's printed id, by whichever name this dialect prints one; ``None`` when all are masked or absent."""
+        get = self.texts.get
+        return get(_IDS[0]) or next((printed for name in _IDS if (printed := get(name))), None)
+
+    @property
+    def peaks(self) -> tuple[PrintedPeak, ...]:
+        """The peaks of past months as printed, then the one of the month under way; those never reached included."""
+        past, now = self.told.get("peaks"), self.told.get("peak")
+        past = cast("tuple[PrintedPeak, ...]", past) if isinstance(past, tuple) else ()
+        return (*past, now) if isinstance(now, PrintedPeak) else past
+
+    @property
     def failures(self) -> tuple[PowerFailure, ...]:
         """The log of long power failures as printed: newest first, not always plausible."""
         return cast("tuple[PowerFailure, ...]", self.told.get("power_failure_log", ()))
@@ -96,12 +127,14 @@ class Telegram:
     @property
     def measuring(self) -> list[Device]:
         """Those of them that show a position."""
-        return [self.device(channel) for channel, key in _POSITIONS if key in self.told]
+        told = self.told
+        return [self.device(channel) for channel, usual, other in _POSITIONS if usual in told or other in told]
 
     def device(self, channel: int) -> Device:
         """What is told about the device on a channel."""
         get: Any = self.told.get
-        return Device(channel, *map(get, _ABOUT[channel]))
+        kind, number, position, valve, second_id, uncorrected = map(get, _ABOUT[channel])
+        return Device(channel, kind, number or second_id, position or uncorrected, valve)
 
 
 @define
@@ -109,6 +142,9 @@ class TelegramParser:
     """Understands telegrams, any meter's in any order."""
 
     _remembered: dict[bytes, tuple[Key, Value]] = field(factory=dict, init=False, repr=False)
+
+    _has_second_channel: bool = field(default=False, init=False, repr=False)
+    """Whether a line of a second channel was ever read: few meters have one, and looking for it costs time."""
 
     def parse(self, raw: RawTelegram) -> Telegram:
         """What the telegram says.
@@ -119,6 +155,8 @@ class TelegramParser:
         remembered = self._remembered.get
         pairs = [remembered(line) or self._read(line) for line in lines]
         told = dict(pairs)
+        if self._has_second_channel:
+            _adopt(told)
         if None not in told:
             return Telegram(raw, told, (), 0)
         unknown = [shown(line) for line, (key, _) in zip(lines, pairs, strict=True) if key is None]
@@ -127,6 +165,8 @@ class TelegramParser:
     def _read(self, line: bytes) -> tuple[Key, Value]:
         """What a line tells that is not remembered; from now on it is."""
         pair = told_by(line)
+        if pair[0] and pair[0].startswith(SECOND_CHANNEL):
+            self._has_second_channel = True
         if len(line) <= REMEMBERED_BYTES:
             if len(self._remembered) >= REMEMBERED_LINES:
                 self._remembered.clear()
@@ -134,9 +174,20 @@ class TelegramParser:
         return pair
 
 
+def _adopt(told: dict[Key, Value]) -> None:
+    """Let what is told of the second channel stand for what is not told of the first."""
+    for key, value in list(told.items()):
+        if key and key.startswith(SECOND_CHANNEL):
+            told.setdefault(key.removeprefix(SECOND_CHANNEL), value)
+
+
+_end_before_a_value: Final = re.compile(rb"(?<![\r\0 ])[\r\0 ]*+\n\(").sub
+"""Takes away the end of a line, with its padding, where a value follows; it looks at no byte twice."""
+
+
 def line_texts(raw: RawTelegram) -> list[bytes]:
     """The lines between header and end; a value on a line of its own stands behind the code that it belongs to."""
     data = raw.data
     if b"\n(" in data:
-        data = data.replace(b"\r\n(", b"(").replace(b"\n(", b"(")
+        data = _end_before_a_value(b"(", data)
     return data.split(b"\n")[1:-1]

@@ -51,22 +51,22 @@ class Reading:
     """The instant: the telegram's clock, or its arrival where it has none."""
 
     delivered_1: int
-    """Position of register 1-0:1.8.1 in Wh; of 1-0:1.8.0 for a meter that prints totals only."""
+    """Position of register 1-0:1.8.1 in Wh; of 1-0:1.8.0 for a meter without tariffs."""
 
     returned_1: int
     """Position of register 1-0:2.8.1 in Wh; 0 for a meter without return registers."""
 
     delivered_2: int
-    """Position of register 1-0:1.8.2 in Wh; 0 for a meter that prints totals only."""
+    """Position of register 1-0:1.8.2 in Wh, and of those of further tariffs; 0 for a meter without tariffs."""
 
     returned_2: int
-    """Position of register 1-0:2.8.2 in Wh; 0 for a meter without it."""
+    """Position of register 1-0:2.8.2 in Wh, and of those of further tariffs; 0 for a meter without it."""
 
     currently_delivered: int
-    """Power to the client in W, 1-0:1.7.0; 0 when the meter prints none."""
+    """Power to the client in W, 1-0:1.7.0, or that of all phases; 0 when the meter prints none."""
 
     currently_returned: int
-    """Power by the client in W, 1-0:2.7.0; 0 when the meter prints none."""
+    """Power by the client in W, 1-0:2.7.0, or that of all phases; 0 when the meter prints none."""
 
     powers_delivered: Phases = NO_PHASES
     """Power to the client per phase in W, 1-0:21.7.0, 41.7.0 and 61.7.0."""
@@ -106,7 +106,7 @@ class MeterStatistics:
     """What a telegram says about the meter itself."""
 
     dsmr_version: str | None = None
-    """P1 version, 1-3:0.2.8: ``"42"``, ``"50"``."""
+    """P1 version, 1-3:0.2.8 or 0-0:96.1.4: ``"42"``, ``"50"``, ``"50217"``."""
 
     tariff: int | None = None
     """Tariff indicator, 0-0:96.14.0: the register that counts now."""

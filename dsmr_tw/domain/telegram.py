@@ -6,6 +6,7 @@ bytes alone, and a bad byte costs at most the telegram that it is in: of bytes t
 header on get their own chance.
 
 The CRC is CRC-16/ARC over every byte from ``/`` to ``!``, so lines keep their carriage return until it is checked.
+Meters of Holley print a CRC-16/X-25 instead.
 
 Source: P1 Companion Standard 5.0.2, §6.2; the tolerances are those that meters and bridges in the field need.
 
@@ -22,7 +23,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from attrs import define, field, frozen
-from fastcrc.crc16 import arc
+from fastcrc.crc16 import arc, ibm_sdlc
 
 from dsmr_tw.errors import CrcError, TelegramError, TelegramTooLong
 from dsmr_tw.limits import TELEGRAM_BYTES
@@ -44,6 +45,10 @@ _REACH: Final = TELEGRAM_BYTES // 2
 
 Half of what a telegram may have: then each search is paid for by as many fresh bytes.
 """
+
+
+_HOLLEY: Final = b"/HLY"
+"""How the headers of meters begin that print another CRC than the standards say."""
 
 
 class CrcPolicy(StrEnum):
@@ -72,7 +77,7 @@ class RawTelegram:
     @property
     def computed_crc(self) -> int:
         """The CRC of the bytes; another than the printed one only where the policy allows it."""
-        return arc(self.data)
+        return _computed(self.data, self.crc)
 
     @property
     def identification(self) -> str:
@@ -212,6 +217,12 @@ class TelegramAssembler:
         return [*outcomes, *self._search(rest)] if b"/" in rest else outcomes
 
 
+def _computed(body: bytes, given: int | None) -> int:
+    """The CRC that should be printed behind these bytes."""
+    computed = arc(body)
+    return ibm_sdlc(body) if given != computed and body.startswith(_HOLLEY) else computed
+
+
 def _late_header(data: bytes) -> int | None:
     """Where the first header begins that is near enough to the end for its telegram to be still under way."""
     header = _HEADER.search(data, max(0, len(data) - _REACH))
@@ -236,7 +247,7 @@ def _checked(body: bytes, printed: re.Match[bytes] | None, policy: CrcPolicy) ->
     """
     digits = printed and (printed[1] or printed[2])
     given = int(digits, 16) if digits else None
-    computed = arc(body)
+    computed = _computed(body, given)
     if given == computed:
         return RawTelegram(body, given)
     if policy is not CrcPolicy.OFF:

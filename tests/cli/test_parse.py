@@ -72,6 +72,37 @@ class ParseTests(SynchronousTestCase):
         self.assertSays(run(telegram("dsmr-5-0-24")), "voltages: 236.100 V, -, -")
         self.assertSays(run(telegram("warmtelink")), "heat at 2024-09-06T19:48:20+02:00: 208.307 GJ")
 
+    def test_dialects(self) -> None:
+        """The dialect is told, with what only that one prints, and how many lines are not understood."""
+        self.assertSays(
+            run(telegram("be-emucs-50217-02")),
+            "Dialect: eMUCS 50217",
+            "demand now, to the client: 0.052 kW",
+            "highest quarter of this month: 3.064 kW, 2023-11-02T11:45:00+01:00",
+            "past months: 0.000 kW, time not set, month that ended 2023-08-01T00:00:00+02:00; 1.862 kW, 2023-08",
+            "device 1, position, not converted to a standard temperature: 92.287 m³, 2023-11-02T12:10:02+01:00",
+            "water at 2023-11-02T12:15:32+01:00: 8.579 m³",
+        )
+        self.assertSays(
+            run(telegram("hu-eon-mvm-00")),
+            "Dialect: Hungary",
+            "past months: month that ended 2023-07-01T00:00:00+02:00: 40.777 kWh, 8.950 kWh",
+            "power factor: 4.556",
+            "meter: 383930303837373532343130383233",
+        )
+        self.assertSays(
+            run(telegram("lu-smarty-04")), "limits of the current, to and by the client: 100.000 A, -100.000 A"
+        )
+        self.assertSays(run(telegram("lu-smarty-00")), "limit of the power (or current) delivered: 77.376 0-0:96.3.10")
+        self.assertSays(run(telegram("ace4000")), "Dialect: ACE4000 Lines that are not understood: 25 Stored would be")
+        self.assertNotIn("not understood", run(telegram("dsmr-5-0-46")).output)
+
+    def test_nothing_measured(self) -> None:
+        """A telegram with nothing to store is explained as far as it goes, and refused."""
+        result = run(telegram("be-emucs-50223-00"), "--crc", "off")
+        self.assertEqual(result.exit_code, 1)
+        self.assertSays(result, "Dialect: eMUCS 50223 REFUSED: Nothing measurable in it")
+
     def test_refused(self) -> None:
         """A telegram with a wrong CRC is refused with both of them, unless told otherwise."""
         data = telegram("dsmr-5-0-38")

@@ -173,6 +173,72 @@ class ReadingTests(SynchronousTestCase):
         reading = reading_of(*REGISTERS, *totals)
         self.assertEqual((reading.delivered_1, reading.returned_1), (1000, 3000))
 
+    def test_unused_tariffs(self) -> None:
+        """Where all tariffs are 0 and the total is not, the meter counts in none of them."""
+        zeros = ("1-0:1.8.1(000000.000*kWh)", "1-0:1.8.2(000000.000*kWh)", "1-0:2.8.1(000000.000*kWh)")
+        reading = reading_of(*zeros, "1-0:1.8.0(000007.000*kWh)", "1-0:2.8.0(000008.000*kWh)")
+        self.assertEqual((reading.delivered_1, reading.delivered_2), (7000, 0))
+        self.assertEqual((reading.returned_1, reading.returned_2), (8000, 0))
+        reading = reading_of(*zeros)
+        self.assertEqual((reading.delivered_1, reading.delivered_2, reading.returned_1), (0, 0, 0))
+
+    def test_more_tariffs(self) -> None:
+        """Tariffs from 3 on are added to tariff 2, so that the sum is the total."""
+        more = ("1-0:1.8.3(000010.000*kWh)", "1-0:1.8.4(000020.000*kWh)", "1-0:2.8.5(000040.000*kWh)")
+        reading = reading_of(*REGISTERS, *more, "1-0:1.8.0(000033.000*kWh)")
+        self.assertEqual((reading.delivered_1, reading.delivered_2), (1000, 32_000))
+        self.assertEqual((reading.returned_1, reading.returned_2), (3000, 44_000))
+        reading = reading_of(*more)
+        self.assertEqual((reading.delivered_1, reading.delivered_2, reading.returned_2), (0, 30_000, 40_000))
+        reading = reading_of(REGISTERS[0], more[2])
+        self.assertEqual((reading.delivered_1, reading.delivered_2, reading.returned_2), (1000, 0, 40_000))
+
+    def test_power_below_zero(self) -> None:
+        """A meter that prints one power with a sign returns what is below zero; so with its phases."""
+        phases = ("1-0:21.7.0(-000001.570*kW)", "1-0:61.7.0(000000.636*kW)")
+        reading = reading_of(*REGISTERS, "1-0:1.7.0(-00.934*kW)", *phases)
+        self.assertEqual((reading.currently_delivered, reading.currently_returned), (0, 934))
+        self.assertEqual(reading.powers_delivered, (0, None, 636))
+        self.assertEqual(reading.powers_returned, (1570, None, 0))
+        reading = reading_of(*REGISTERS, "1-0:1.7.0(00.934*kW)")
+        self.assertEqual((reading.currently_delivered, reading.currently_returned), (934, 0))
+        reading = reading_of(*REGISTERS, "1-0:2.7.0(00.934*kW)")
+        self.assertEqual((reading.currently_delivered, reading.currently_returned), (0, 934))
+
+    def test_power_of_the_phases(self) -> None:
+        """A meter that prints the powers of its phases alone has the net of all of them."""
+        phases = ("1-0:21.7.0(01.000*kW)", "1-0:41.7.0(00.500*kW)", "1-0:62.7.0(02.000*kW)")
+        reading = reading_of(*REGISTERS, *phases)
+        self.assertEqual((reading.currently_delivered, reading.currently_returned), (0, 500))
+        self.assertEqual((reading.powers_delivered, reading.powers_returned), ((1000, 500, None), (None, None, 2000)))
+        reading = reading_of(*REGISTERS, *phases[:2])
+        self.assertEqual((reading.currently_delivered, reading.currently_returned), (1500, 0))
+
+    def test_ids(self) -> None:
+        """A meter is known by the best of the ids that it prints."""
+        lines = [
+            "1-0:0.0.0(0272124784831)",
+            "0-0:42.0.0(53414731303634333134373736323631)",
+            "0-0:96.1.0(383930303837)",
+            "0-0:96.1.1(3153414739)",
+        ]
+        for number in (4, 3, 2, 1):
+            printed = lines[number - 1].partition("(")[2].rstrip(")")
+            self.assertEqual(made_of(*REGISTERS, *lines[:number], "0-0:0.0.0(xxxx)").equipment_id, printed)
+        self.assertEqual(made_of(*REGISTERS, *lines[:3], "0-0:96.1.1(***)").equipment_id, "383930303837")
+
+    def test_versions(self) -> None:
+        """The version of the port is kept as Dutch and as Belgian meters print it, and nothing else that looks so."""
+        for line, version in (
+            ("1-3:0.2.8(42)", "42"),
+            ("0-0:96.1.4(50217)", "50217"),
+            ("0-0:96.1.4(3231313130)", None),
+            ("0-0:96.1.4()", None),
+        ):
+            statistics = made_of(*REGISTERS, line).statistics
+            assert statistics is not None
+            self.assertEqual(statistics.dsmr_version, version)
+
     def test_absent(self) -> None:
         """What a meter does not return, and a power that it does not print, is 0; so is the other tariff."""
         reading = reading_of(REGISTERS[1])
@@ -228,6 +294,17 @@ class DeviceTests(SynchronousTestCase):
         ):
             lines = (f"0-1:24.1.0({kind})", f"0-1:24.2.1(170110204000W)(00123.456{unit})")
             self.assertEqual(self.types(*lines), [] if taken is None else [(taken, 123_456)], (kind, unit))
+
+    def test_belgium(self) -> None:
+        """A Belgian meter's devices have their ids and gas under codes of their own; where both are, the usual hold."""
+        clock = "(200512134558S)"
+        lines = ("0-1:24.1.0(003)", f"0-1:24.2.3{clock}(00112.384*m3)", "0-1:96.1.1(37464C4F31)")
+        [gas] = made_of(*REGISTERS, *lines).devices
+        self.assertEqual((gas.device_type, gas.value, gas.equipment_id), (3, 112_384, "37464C4F31"))
+        [gas] = made_of(*REGISTERS, *lines, f"0-1:24.2.1{clock}(00110.000*m3)", "0-1:96.1.0(4730303030)").devices
+        self.assertEqual((gas.value, gas.equipment_id), (110_000, "4730303030"))
+        [gas] = made_of(*REGISTERS, *lines, "0-1:96.1.0(***)", "0-2:96.3.10(1)").devices
+        self.assertEqual(gas.equipment_id, "37464C4F31")
 
     def test_without_a_type(self) -> None:
         """One that does not print its type is known by its unit, if by anything."""

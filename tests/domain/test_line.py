@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.domain.line import Position, PowerFailure, Value, equipment_id, told_by, understood
+from dsmr_tw.domain.line import Currents, Position, PowerFailure, Value, equipment_id, told_by, understood
 from dsmr_tw.domain.obis import DEVICE_REGISTERS, REGISTERS
+from dsmr_tw.domain.obis_abroad import ABROAD
+from dsmr_tw.domain.printed_peaks import PrintedPeak
 from dsmr_tw.errors import TelegramError
 
 
@@ -68,6 +70,43 @@ class ToldTests(SynchronousTestCase):
             ),
         )
 
+    def test_abroad(self) -> None:
+        """What only meters of other countries print is understood by the same rules."""
+        self.check(
+            (b"1-0:1.8.4(000001.000*kWh)\r", "delivered_4", 1000),
+            (b"1-0:3.8.0(00001761.087*kVArh)", "reactive_energy_plus", 1_761_087),
+            (b"1-0:3.7.0(000000166*var)", "reactive_power_plus", 166),
+            (b"1-0:12.7.0(0000.229*kV)", "voltage_any", 229_000),
+            (b"1-0:14.7.0(0000.049*kHz)", "frequency", 49_000),
+            (b"1-0:53.7.0(-0.123)", "power_factor_l2", -123),
+            (b"1-0:1.4.0(02.351*kW)", "demand_to", 2351),
+            (b"1-1:1.8.2(005216.778*kWh)", "1-1.delivered_2", 5_216_778),
+            (b"1-1:31.4.0(100*A)(-100*A)", "fuses", Currents((100_000, -100_000))),
+            (b"1-1:31.4.0(65.0*A,-65.0*A)", "fuses", Currents((65_000, -65_000))),
+            (b"1-1:31.4.0()", None, None),
+            (b"0-1:24.2.3(200512134558S)(00112.384*m\xb3)", "1.uncorrected", Position("200512134558S", 112_384, "m3")),
+            (b"0-1:96.1.1(37464C4F31)", "1.second_id", "37464C4F31"),
+            (b"0-3:96.1.0*255(12345888         )", "3.equipment_id", "12345888"),
+            (b"0-4:96.3.10(0)", "4.relay", 0),
+            (b"0-0:96.1.255*255(1ESY4984175137)", "nameplate", "1ESY4984175137"),
+            (b"0-0:96.1.255*255(1ESYxxxxxxxxxx)", "nameplate", None),
+            (b"1-0:1.6.0(200509134558S)(02.589*kW)", "peak", PrintedPeak("", "200509134558S", 2589)),
+            (b"0-0:98.1.0(12)", "peaks", ()),
+            (b"0-0:98.1.0(1)(1-0:1.6.0)(200501000000S)(02.589*kW)", None, None),
+        )
+
+    def test_spaces(self) -> None:
+        """Spaces around a code, a value and its unit do not matter; one inside a number makes it none."""
+        self.check(
+            (b"1-0:15.8.0(00007137.694*kWh )\r", "energy_both_ways", 7_137_694),
+            (b"1-0:1.8.1 ( 001073.079 * kWh )", "delivered_1", 1_073_079),
+            (b"1-0:1.8.1(001073.079 kWh)", "delivered_1", 1_073_079),
+            (b"0-1:24.2.1( 101209112500W ) ( 12785.123 m3)", "1.position", Position("101209112500W", 12_785_123, "m3")),
+            (b"0-0:96.13.0( a b )", "message", " a b "),
+            (b"1-0:32.7.0(2 30.1*V)", None, None),
+        )
+        self.assertRaises(TelegramError, told_by, b"1-0:1.8.1(001 073.079*kWh)")
+
     def test_power_failures(self) -> None:
         """The log says how long each was and when it ended, as far as it says so."""
         code = b"1-0:99.97.0"
@@ -97,7 +136,7 @@ class ToldTests(SynchronousTestCase):
             *(
                 (text, None, None)
                 for text in (
-                    b"1-0:3.8.0(000001.000*kvarh)",
+                    b"1-0:3.8.9(000001.000*kvarh)",
                     b"0-6:24.1.0(003)",
                     b"***NO CARIER***",
                     b"0-0:96.14.0(abcd)",
@@ -151,7 +190,8 @@ class ToldTests(SynchronousTestCase):
         self.check((b"0-0:96.1.1(***)", "equipment_id", None), (b"0-3:96.1.0()", "3.equipment_id", None))
 
     @given(
-        st.sampled_from([*REGISTERS, *(code.replace("n", "1") for code in DEVICE_REGISTERS)]), st.binary(max_size=60)
+        st.sampled_from([*REGISTERS, *ABROAD, *(code.replace("n", "1") for code in DEVICE_REGISTERS)]),
+        st.binary(max_size=60),
     )
     def test_any_bytes(self, code: str, rest: bytes) -> None:
         """Whatever stands behind a code, it is read, unknown, or a refusal in words."""

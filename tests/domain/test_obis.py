@@ -6,7 +6,11 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.domain.obis import DEVICE_REGISTERS, DEVICE_TYPES, REGISTERS, TYPE_OF_UNIT, Kind
+from dsmr_tw.domain import obis
+from dsmr_tw.domain.obis import DEVICE_REGISTERS, DEVICE_TYPES, TYPE_OF_UNIT, Kind
+from dsmr_tw.domain.obis_abroad import ABROAD
+
+REGISTERS = {**obis.REGISTERS, **ABROAD}
 
 CODE = re.compile(r"[0-9]-[0-9n]:[0-9]+\.[0-9]+\.[0-9]+")
 
@@ -25,6 +29,12 @@ class TableTests(SynchronousTestCase):
         """No two codes have one name, so that no value hides another."""
         names = [row.name for row in REGISTERS.values()]
         self.assertEqual(len(set(names)), len(names))
+
+    def test_no_row_hides_another(self) -> None:
+        """No code has two rows, in the one part of the table and the other."""
+        self.assertEqual(set(obis.REGISTERS) & set(ABROAD), set())
+        names = [row.name for row in DEVICE_REGISTERS.values()]
+        self.assertEqual([name for name in names if names.count(name) > 1], ["position", "position"])
 
     def test_units(self) -> None:
         """What an account rests on has its unit in the table; a count or a text has none."""

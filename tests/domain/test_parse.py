@@ -81,6 +81,8 @@ class GoldenTests(SynchronousTestCase):
         self.assertEqual(said.device(1).position, Position("090212160000", 1001, "m3"))
         self.assertEqual(said.device(1).valve, 1)
         self.assertEqual(said.numbers["threshold"], 16_000)
+        padded = parsed("0-1:24.3.0(211123200000)(00)(60)(1)(0-2:24.2.1)(m3) \0\r\n(13376.292)")
+        self.assertEqual(padded.device(1).position, Position("211123200000", 13_376_292, "m3"))
         broken = parsed("1-0:99.97.0(2)(0-0:96.7.19)(180417201458S)(0000000236*s)\r\n(210321163842S)(0000001234*s)")
         self.assertEqual(broken.failures, (PowerFailure("180417201458S", 236), PowerFailure("210321163842S", 1234)))
 
@@ -125,6 +127,24 @@ class ParserTests(SynchronousTestCase):
     def test_twice(self) -> None:
         """Of a line that comes twice, the later counts."""
         self.assertEqual(parsed("0-0:96.14.0(0001)", "0-0:96.14.0(0002)").numbers["tariff"], 2)
+
+    def test_second_channel(self) -> None:
+        """What a meter prints of channel 1 alone stands for channel 0; where it prints both, channel 0 holds."""
+        parser = TelegramParser()
+        for _ in range(2):
+            said = parsed(
+                "1-1:1.8.1(000001.000*kWh)", "1-1:1.8.2(000002.000*kWh)", "1-0:1.8.2(000003.000*kWh)", parser=parser
+            )
+            self.assertEqual((said.numbers["delivered_1"], said.numbers["delivered_2"]), (1000, 3000))
+            self.assertEqual(said.told["1-1.delivered_2"], 2000)
+        self.assertNotIn("delivered_1", parsed("1-0:1.8.2(000003.000*kWh)", parser=parser).numbers)
+
+    def test_peaks(self) -> None:
+        """Peaks of past months come before that of the month under way; a month's end of another country is none."""
+        now, past = "1-0:1.6.0(260102010000)(08.796*kW)", "0-0:98.1.0(1)(1-0:1.6.0)(250101000000W)(241201000000W)(1*kW)"
+        self.assertEqual([peak.power for peak in parsed(now, past).peaks], [1000, 8796])
+        self.assertEqual([peak.power for peak in parsed(past).peaks], [1000])
+        self.assertEqual(parsed("0-0:98.1.0(230701000000S)(000040.777*kWh)").peaks, ())
 
     def test_masked_id(self) -> None:
         """A masked id is no id."""

@@ -19,6 +19,7 @@ from tests.arrivals import CABLE, KEY, NOON, posted
 from tests.telegramtext import telegram
 
 CORPUS = sorted((Path(__file__).resolve().parent.parent / "telegrams").glob("*.txt"))
+NOTHING_MEASURED = ("be-emucs-50223-00",)
 ZONES = ("Europe/Amsterdam", "Europe/Brussels", "Europe/Dublin", "Indian/Maldives")
 
 
@@ -40,11 +41,14 @@ class RecordTests(SynchronousTestCase):
         for path in CORPUS:
             for raw in outcomes_in(path.read_bytes(), CrcPolicy.OFF):
                 if isinstance(raw, RawTelegram):
+                    if path.stem in NOTHING_MEASURED:
+                        self.assertRaises(TelegramError, taken, raw)
+                        continue
                     for zone in ZONES:
                         before = taken(raw, zone=zone)
                         self.assertEqual(self.again(before), before, path)
                     seen += 1
-        self.assertGreaterEqual(seen, len(CORPUS) - 1)
+        self.assertGreaterEqual(seen, len(CORPUS) - 2)
 
     @given(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=80),

@@ -5,7 +5,7 @@ Any damage at all is done to telegrams in ``test_telegram_damage.py``.
 
 from __future__ import annotations
 
-from fastcrc.crc16 import arc
+from fastcrc.crc16 import arc, ibm_sdlc
 from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.domain.telegram import (
@@ -79,6 +79,23 @@ class CrcTests(SynchronousTestCase):
         wrong = telegram("dsmr-5-0-38")
         self.assertEqual(self.judge(wrong, CrcPolicy.OFF), RawTelegram(body_of(wrong), 0x67B1))
         self.assertEqual(self.judge(body_of(GOOD) + b"none\r\n", CrcPolicy.OFF), RawTelegram(body_of(GOOD), None))
+
+    def test_holley(self) -> None:
+        """A meter of Holley may print a CRC-16/X-25; no other may, and one that is neither is refused."""
+        body = body_of(HOLLEY)
+        other = ibm_sdlc(body)
+        self.assertNotEqual(other, arc(body))
+        taken = self.judge(body + b"%04x\r\n" % other)
+        assert isinstance(taken, RawTelegram)
+        self.assertEqual((taken.crc, taken.computed_crc), (other, other))
+        taken = self.judge(HOLLEY)
+        assert isinstance(taken, RawTelegram)
+        self.assertEqual((taken.crc, taken.computed_crc), (arc(body), arc(body)))
+        self.assertEqual(self.judge(body + b"0001\r\n"), f"CRC given 0001, computed {other:04X}")
+        body = body_of(GOOD)
+        self.assertEqual(
+            self.judge(body + b"%04X\r\n" % ibm_sdlc(body)), f"CRC given {ibm_sdlc(body):04X}, computed {arc(body):04X}"
+        )
 
     def test_spellings(self) -> None:
         """The CRC is compared as a number: lower case, a dropped zero, padding and what follows it do not matter."""

@@ -18,6 +18,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from dsmr_tw.device import Device, SerialDevice, TcpDevice, device_endpoint, explain
+from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.domain.telegram import RawTelegram
 from dsmr_tw.source import Source
@@ -77,9 +78,10 @@ class Line:
         )
         self.source.startService()
 
-    def take(self, telegram: RawTelegram, received_at: int, origin: Origin) -> None:
+    def take(self, telegram: RawTelegram, received_at: int, origin: Origin) -> Telegram:
         """Keep a telegram as it was printed."""
         self.telegrams.put(f"{telegram.text}\r\n".encode("latin-1"))
+        return TelegramParser().parse(telegram)
 
     def stop(self) -> Deferred[None] | None:
         """Stop the source, if that is not done yet."""
