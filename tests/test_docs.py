@@ -16,10 +16,12 @@ from dsmr_tw.api.v2 import ApiV2
 from dsmr_tw.api.weather import WeatherApi
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.config import OPTIONS, Settings
+from dsmr_tw.domain.dialect import BELGIUM, FIRST_DUTCH, HUNGARY, NORDIC, SIGNS, SWITZERLAND, UNKNOWN
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 SETTINGS = ROOT / "docs" / "settings.md"
+METERS = ROOT / "docs" / "meters.md"
 API_V2 = ROOT / "docs" / "api-v2.md"
 
 ROW = re.compile(r"^\| `--([a-z0-9-]+)` \| (.*?) ?\|", re.MULTILINE)
@@ -43,6 +45,16 @@ def printed(default: object) -> str | None:
     if isinstance(default, tuple):
         return f"`{default[0]}`" if default else ""
     return None
+
+
+class MetersPageTests(SynchronousTestCase):
+    """``docs/meters.md`` and the dialects that are recognised agree."""
+
+    def test_every_dialect_is_explained(self) -> None:
+        """Whoever reads a name in ``/health`` finds it in the table."""
+        names = {signs.dialect for signs in SIGNS} | {BELGIUM, FIRST_DUTCH, HUNGARY, NORDIC, SWITZERLAND, UNKNOWN}
+        page = text_of(METERS)
+        self.assertEqual([name for name in sorted(names) if f"`{name}`" not in page], [])
 
 
 class SettingsPageTests(SynchronousTestCase):

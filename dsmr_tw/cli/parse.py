@@ -161,8 +161,7 @@ def _dated(value: Position | PowerFailure | PrintedPeak | MonthEnd | Currents, z
         case MonthEnd():
             values = ", ".join(with_unit(*each) for each in value.values)
             return f"month that ended {_time(value.time, zone)}: {values}"
-        case Currents():
-            return ", ".join(with_unit(limit, "A") for limit in value.limits)
+    return ", ".join(with_unit(limit, "A") for limit in value.limits)
 
 
 def _time(printed: str, zone: MeterZone) -> str:

@@ -56,11 +56,13 @@ def clock_of(telegram: Telegram, zone: MeterZone) -> int | None:
 def _reading(values: Mapping[str, int], at: int) -> Reading | None:
     """The electricity values; ``None`` without a register of what was delivered."""
     get = values.get
-    further = not _FURTHER.isdisjoint(values)
-    delivered = _positions(values, *_DELIVERED, further)
-    if delivered is None:
-        return None
-    returned = _positions(values, *_RETURNED, further) or (0, 0)
+    one, two, back_1, back_2 = get("delivered_1"), get("delivered_2"), get("returned_1"), get("returned_2")
+    if one is None or two is None or back_1 is None or back_2 is None or not _OTHERS.isdisjoint(values):
+        delivered = _positions(values, *_DELIVERED)
+        if delivered is None:
+            return None
+        one, two = delivered
+        back_1, back_2 = _positions(values, *_RETURNED) or (0, 0)
     to, by = get("currently_delivered"), get("currently_returned")
     phases_to = (get("power_delivered_l1"), get("power_delivered_l2"), get("power_delivered_l3"))
     phases_by = (get("power_returned_l1"), get("power_returned_l2"), get("power_returned_l3"))
@@ -68,10 +70,10 @@ def _reading(values: Mapping[str, int], at: int) -> Reading | None:
         to, by, phases_to, phases_by = _powers(to, by, phases_to, phases_by)
     return Reading(
         at,
-        delivered[0],
-        returned[0],
-        delivered[1],
-        returned[1],
+        one,
+        back_1,
+        two,
+        back_2,
         to,
         by,
         phases_to,
@@ -87,17 +89,18 @@ def _further(way: str) -> tuple[str, ...]:
 
 _DELIVERED: Final = ("delivered_1", "delivered_2", "delivered_total", _further("delivered"))
 _RETURNED: Final = ("returned_1", "returned_2", "returned_total", _further("returned"))
-_FURTHER: Final = frozenset(_DELIVERED[3] + _RETURNED[3])
+_OTHERS: Final = frozenset((*_DELIVERED[2:3], *_RETURNED[2:3], *_DELIVERED[3], *_RETURNED[3]))
+"""The registers that only some meters print beside, or instead of, those of tariffs 1 and 2."""
 
 
 def _positions(
-    values: Mapping[str, int], first: str, second: str, total: str, others: tuple[str, ...], further: bool
+    values: Mapping[str, int], first: str, second: str, total: str, others: tuple[str, ...]
 ) -> tuple[int, int] | None:
     """Positions 1 and 2 of one way; ``None`` when no register of it is printed."""
     one, two = values.get(first), values.get(second)
-    if further:
-        more = [values[name] for name in others if name in values]
-        two = sum(more, two or 0) if more else two
+    more = [values[name] for name in others if name in values]
+    if more:
+        two = sum(more, two or 0)
     if not one and not two and total in values:
         return values[total], 0
     return None if one is None and two is None else (one or 0, two or 0)

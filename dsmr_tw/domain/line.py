@@ -214,7 +214,9 @@ def _device_value(text: bytes, register: Register) -> tuple[Value, str]:
 
 def _device_value_30(text: bytes, register: Register) -> tuple[Value, str]:
     time, _status, _period, _number, _code, unit, printed = text.split(b")(")
-    return _device_value(time + b")(" + printed + b"*" + unit, register)
+    if unit and b"*" not in printed:
+        printed += b"*" + unit
+    return _device_value(time + b")(" + printed, register)
 
 
 def _unit(register: Register) -> bytes:

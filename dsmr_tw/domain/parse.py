@@ -21,6 +21,8 @@ from attrs import define, field, frozen
 
 from dsmr_tw.domain.dialect import belgian_version, dialect_of
 from dsmr_tw.domain.line import CHANNELS, SECOND_CHANNEL, Key, Position, PowerFailure, Value, shown, told_by
+from dsmr_tw.domain.obis import REGISTERS
+from dsmr_tw.domain.obis_abroad import ABROAD
 from dsmr_tw.domain.printed_peaks import PrintedPeak
 from dsmr_tw.domain.telegram import RawTelegram
 from dsmr_tw.limits import UNKNOWN_LINES
@@ -32,15 +34,21 @@ REMEMBERED_BYTES: Final = 512
 """The longest line that it remembers, so that its memory has a bound in bytes, too."""
 
 _ABOUT: Final = {
-    channel: [f"{channel}.{name}" for name in ("type", "equipment_id", "position", "valve", "second_id", "uncorrected")]
-    for channel in CHANNELS
+    channel: [f"{channel}.{name}" for name in ("type", "equipment_id", "position", "valve")] for channel in CHANNELS
 }
-"""What may be told about a device: names of ``obis.py``, first in the order of the fields of ``Device``."""
+"""What may be told about a device: by names of ``obis.py``, in the order of the fields of ``Device``."""
 
-_POSITIONS: Final = tuple((channel, f"{channel}.position", f"{channel}.uncorrected") for channel in CHANNELS)
+_POSITIONS: Final = tuple((channel, f"{channel}.position") for channel in CHANNELS)
 
-_IDS: Final = ("equipment_id", "serial", "nameplate", "logical_name", "device_address", "owners_number")
-"""What a meter may be known by, the best first."""
+_STANDS_FOR: Final[dict[Key, Key]] = {
+    **{f"{SECOND_CHANNEL}{row.name}": row.name for row in (*REGISTERS.values(), *ABROAD.values())},
+    **{f"{channel}.uncorrected": f"{channel}.position" for channel in CHANNELS},
+    **{f"{channel}.second_id": f"{channel}.equipment_id" for channel in CHANNELS},
+}
+"""What some meters tell instead of what most do, and by which name it is asked for."""
+
+_IDS: Final = ("serial", "nameplate", "logical_name", "device_address", "owners_number")
+"""What a meter may be known by that prints no equipment id, or a masked one: the best first."""
 
 
 @frozen
@@ -69,7 +77,10 @@ class Telegram:
     raw: RawTelegram
 
     told: Mapping[Key, Value]
-    """What its lines tell; where two tell the same, the later."""
+    """What its lines tell; where two tell the same, the later.
+
+    What is told by a code that few meters print is there by the name of the usual code, too, if that tells nothing.
+    """
 
     unknown: tuple[str, ...]
     """The first 64 lines that are not understood."""
@@ -84,12 +95,16 @@ class Telegram:
         Thousandths where the row has a unit, else as they are printed.
         """
         # No copy: the kind of a name's row is the type of its value, and this is asked for every telegram.
-        return cast("Mapping[str, int]", self.told)
+        told: Any = self.told
+        numbers: Mapping[str, int] = told
+        return numbers
 
     @property
     def texts(self) -> Mapping[str, str]:
         """The same for the names of texts, as printed; a masked equipment id is ``None``."""
-        return cast("Mapping[str, str]", self.told)
+        told: Any = self.told
+        texts: Mapping[str, str] = told
+        return texts
 
     @property
     def dialect(self) -> str:
@@ -99,13 +114,14 @@ class Telegram:
     @property
     def version(self) -> str | None:
         """The version of the P1 port as printed."""
-        return self.texts.get("version") or belgian_version(self.told)
+        told: Any = self.told
+        return told.get("version") or belgian_version(told)
 
     @property
     def equipment_id(self) -> str | None:
         """The meter's printed id, by whichever name this dialect prints one; ``None`` when all are masked or absent."""
-        get = self.texts.get
-        return get(_IDS[0]) or next((printed for name in _IDS if (printed := get(name))), None)
+        get: Any = self.told.get
+        return get("equipment_id") or next((printed for name in _IDS if (printed := get(name))), None)
 
     @property
     def peaks(self) -> tuple[PrintedPeak, ...]:
@@ -127,14 +143,12 @@ class Telegram:
     @property
     def measuring(self) -> list[Device]:
         """Those of them that show a position."""
-        told = self.told
-        return [self.device(channel) for channel, usual, other in _POSITIONS if usual in told or other in told]
+        return [self.device(channel) for channel, key in _POSITIONS if key in self.told]
 
     def device(self, channel: int) -> Device:
         """What is told about the device on a channel."""
         get: Any = self.told.get
-        kind, number, position, valve, second_id, uncorrected = map(get, _ABOUT[channel])
-        return Device(channel, kind, number or second_id, position or uncorrected, valve)
+        return Device(channel, *map(get, _ABOUT[channel]))
 
 
 @define
@@ -143,8 +157,8 @@ class TelegramParser:
 
     _remembered: dict[bytes, tuple[Key, Value]] = field(factory=dict, init=False, repr=False)
 
-    _has_second_channel: bool = field(default=False, init=False, repr=False)
-    """Whether a line of a second channel was ever read: few meters have one, and looking for it costs time."""
+    _has_other_codes: bool = field(default=False, init=False, repr=False)
+    """Whether a line that stands for another was ever read: no Dutch meter prints one, and looking costs time."""
 
     def parse(self, raw: RawTelegram) -> Telegram:
         """What the telegram says.
@@ -155,7 +169,7 @@ class TelegramParser:
         remembered = self._remembered.get
         pairs = [remembered(line) or self._read(line) for line in lines]
         told = dict(pairs)
-        if self._has_second_channel:
+        if self._has_other_codes:
             _adopt(told)
         if None not in told:
             return Telegram(raw, told, (), 0)
@@ -165,8 +179,8 @@ class TelegramParser:
     def _read(self, line: bytes) -> tuple[Key, Value]:
         """What a line tells that is not remembered; from now on it is."""
         pair = told_by(line)
-        if pair[0] and pair[0].startswith(SECOND_CHANNEL):
-            self._has_second_channel = True
+        if pair[0] in _STANDS_FOR:
+            self._has_other_codes = True
         if len(line) <= REMEMBERED_BYTES:
             if len(self._remembered) >= REMEMBERED_LINES:
                 self._remembered.clear()
@@ -175,10 +189,11 @@ class TelegramParser:
 
 
 def _adopt(told: dict[Key, Value]) -> None:
-    """Let what is told of the second channel stand for what is not told of the first."""
+    """Let what is told by another code stand for what is not told, or masked, by the usual one."""
     for key, value in list(told.items()):
-        if key and key.startswith(SECOND_CHANNEL):
-            told.setdefault(key.removeprefix(SECOND_CHANNEL), value)
+        usual = _STANDS_FOR.get(key)
+        if usual is not None and told.get(usual) is None:
+            told[usual] = value
 
 
 _end_before_a_value: Final = re.compile(rb"(?<![\r\0 ])[\r\0 ]*+\n\(").sub

@@ -1,0 +1,2 @@
+Meters of Belgium, Luxembourg, Sweden, Finland, Hungary, Lithuania, Austria, Ireland, Switzerland and Germany are understood like Dutch ones, without a setting: their gas and water, their ids, totals and further tariffs.
+`dsmr parse` names the standard and every line; `/health` says for each source which standard its meter speaks, and how many lines of the last telegram are not understood. See `docs/meters.md`.
