@@ -47,6 +47,9 @@ _STANDS_FOR: Final[dict[Key, Key]] = {
 }
 """What some meters tell instead of what most do, and by which name it is asked for."""
 
+_ENERGY: Final = frozenset(row.name for row in (*REGISTERS.values(), *ABROAD.values()) if row.unit == "kWh")
+"""The registers of energy: those of two channels are never mixed, for their sum would be of neither."""
+
 _IDS: Final = ("serial", "nameplate", "logical_name", "device_address", "owners_number")
 """What a meter may be known by that prints no equipment id, or a masked one: the best first."""
 
@@ -190,9 +193,10 @@ class TelegramParser:
 
 def _adopt(told: dict[Key, Value]) -> None:
     """Let what is told by another code stand for what is not told, or masked, by the usual one."""
+    kept = frozenset() if _ENERGY.isdisjoint(told) else _ENERGY
     for key, value in list(told.items()):
         usual = _STANDS_FOR.get(key)
-        if usual is not None and told.get(usual) is None:
+        if usual is not None and usual not in kept and told.get(usual) is None:
             told[usual] = value
 
 

@@ -131,13 +131,19 @@ class ParserTests(SynchronousTestCase):
     def test_second_channel(self) -> None:
         """What a meter prints of channel 1 alone stands for channel 0; where it prints both, channel 0 holds."""
         parser = TelegramParser()
+        lines = ("1-1:1.8.1(000001.000*kWh)", "1-1:1.8.2(000002.000*kWh)", "1-1:1.7.0(00.100*kW)")
         for _ in range(2):
-            said = parsed(
-                "1-1:1.8.1(000001.000*kWh)", "1-1:1.8.2(000002.000*kWh)", "1-0:1.8.2(000003.000*kWh)", parser=parser
-            )
-            self.assertEqual((said.numbers["delivered_1"], said.numbers["delivered_2"]), (1000, 3000))
-            self.assertEqual(said.told["1-1.delivered_2"], 2000)
+            said = parsed(*lines, "1-0:1.7.0(00.200*kW)", parser=parser)
+            self.assertEqual((said.numbers["delivered_1"], said.numbers["delivered_2"]), (1000, 2000))
+            self.assertEqual((said.numbers["currently_delivered"], said.told["1-1.currently_delivered"]), (200, 100))
         self.assertNotIn("delivered_1", parsed("1-0:1.8.2(000003.000*kWh)", parser=parser).numbers)
+
+    def test_channels_are_not_mixed(self) -> None:
+        """Where channel 0 has one register of energy, those of channel 1 are something else, and stay apart."""
+        said = parsed("1-0:1.8.0(000005.000*kWh)", "1-1:1.8.1(000001.000*kWh)", "1-1:1.7.0(00.100*kW)")
+        self.assertNotIn("delivered_1", said.numbers)
+        self.assertEqual((said.numbers["delivered_total"], said.told["1-1.delivered_1"]), (5000, 1000))
+        self.assertEqual(said.numbers["currently_delivered"], 100)
 
     def test_peaks(self) -> None:
         """Peaks of past months come before that of the month under way; a month's end of another country is none."""
