@@ -67,6 +67,7 @@ OPTIONS: Final = (
     Option("commit-interval", "Seconds that readings of a line are gathered before they are written. [1]", "SECONDS"),
     Option("keep-readings", "How long to keep all readings, like 31d; older ones are thinned out. [forever]", "ND"),
     Option("http", "Where to serve HTTP, as a Twisted endpoint. [tcp:8080:interface=127.0.0.1]", "ENDPOINT", True),
+    Option("p1-server", "Serve the telegrams, as they come, to any number of programs: tcp:2001.", "ENDPOINT"),
     Option("enable-api", "Answer the API; without it only /health and the front page are served."),
     Option("api-timestamps", "Show instants as utc or as local time. [utc]", "utc|local"),
     Option("cors-origin", "An origin whose web pages may use the API from a browser, or *.", "ORIGIN", True),
@@ -156,6 +157,7 @@ class Settings:
     commit_interval: float = field(default=1.0, validator=_at_least(0, "takes a number of seconds, 0 or more"))
     keep_readings: str = field(default="forever", validator=_is_retention)
     http: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
+    p1_server: str | None = None
     enable_api: bool = False
     api_timestamps: str = field(default="utc", validator=_one_of("utc", "local"))
     cors_origin: tuple[str, ...] = ()
@@ -282,6 +284,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--demo and --device exclude each other: a demo's readings would stand among real ones.")
     if settings.demo_days and not settings.demo:
         raise SettingsError("--demo-days fills the past of the simulated house, so it needs --demo.")
+    if settings.p1_server is not None and not (settings.demo or settings.device):
+        raise SettingsError("--p1-server serves what a device prints, so it needs --device, or --demo.")
     database = settings.database
     if database is None or is_url(database) or database.removeprefix("sqlite:") not in ("", database):
         return

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from dsmr_tw import __version__
 from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND
-from dsmr_tw.interfaces import IHealth, ISource, IWeather
+from dsmr_tw.interfaces import IHealth, ISource, ITelegramServer, IWeather
 from dsmr_tw.limits import Limits
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
@@ -48,6 +48,8 @@ class Health:
     """Where temperatures are fetched from, if they are; without them nothing is wrong."""
     left_spools: Callable[[], Sequence[str]] = tuple
     """Directories of other servers' spools that nobody drains."""
+    p1_server: ITelegramServer | None = None
+    """Where telegrams are served, if they are."""
 
     def report(self) -> dict[str, object]:
         """See ``IHealth``."""
@@ -95,6 +97,7 @@ class Health:
             "spool": self._spool(),
             "ledger": self._ledger(),
             **self._weather(),
+            **self._p1_server(),
             "limits": dict(self.limits.hits),
         }
 
@@ -142,6 +145,19 @@ class Health:
         if weather is None:
             return {}
         return {"weather": {"last_success_at": _text(weather.last_success_at), "last_error": weather.last_error}}
+
+    def _p1_server(self) -> dict[str, object]:
+        """Who reads the telegrams that are served, when they are."""
+        server = self.p1_server
+        if server is None:
+            return {}
+        return {
+            "p1_server": {
+                "clients": server.clients,
+                "telegrams": server.telegrams,
+                "last_telegram_at": _text(server.last_telegram_at),
+            }
+        }
 
 
 def _plain(error: str | None) -> str | None:

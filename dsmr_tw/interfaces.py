@@ -393,6 +393,14 @@ class IWeather(Interface):
     last_error = Attribute("why, in words, none came the last time; None when one did")
 
 
+class ITelegramServer(Interface):
+    """Where telegrams are served as they come."""
+
+    clients = Attribute("how many programs are connected")
+    telegrams = Attribute("how many telegrams were served since the start")
+    last_telegram_at = Attribute("when the last of them came; None before the first")
+
+
 class ILive(Interface):
     """The newest values, from memory."""
 

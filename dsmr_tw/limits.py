@@ -23,6 +23,7 @@ SPOOL_BYTES: Final = 256 * 1024 * 1024
 UNKNOWN_LINES: Final = 64
 PAGE_ROWS: Final = 10_000
 EXPORTS: Final = 4
+P1_CLIENTS: Final = 64
 
 NAMES: Final = (
     "telegram_bytes",
@@ -36,6 +37,8 @@ NAMES: Final = (
     "unknown_lines",
     "page_rows",
     "exports",
+    "p1_clients",
+    "p1_unread_bytes",
 )
 """The limits that ``/health`` shows."""
 

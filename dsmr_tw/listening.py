@@ -28,6 +28,8 @@ class Listening(Service):
 
     endpoint: IStreamServerEndpoint
     factory: IProtocolFactory
+    option: str = "--http"
+    """Where the operator wrote it."""
     port: IListeningPort | None = field(default=None, init=False)
     """What was listened on last."""
     _listening: Deferred[Any] | None = field(default=None, init=False)
@@ -45,7 +47,7 @@ class Listening(Service):
             failures[0].trap(CannotListenError, OSError)
             self._listening = None
             raise SettingsError(
-                f"--http {self.description} can't be served: {failures[0].getErrorMessage()} "
+                f"{self.option} {self.description} can't be served: {failures[0].getErrorMessage()} "
                 f"Choose another port, or stop the program that has it."
             )
 
@@ -65,12 +67,17 @@ class Listening(Service):
 
     def _listens(self, port: IListeningPort) -> IListeningPort:
         self.port = port
-        self._log.info("serving HTTP on {address}", address=_words(port))
+        if self.option == "--http":
+            self._log.info("serving HTTP on {address}", address=_words(port))
+        else:
+            self._log.info("{option} serves on {address}", option=self.option, address=_words(port, "tcp:{}:{}"))
         return port
 
 
-def listening(reactor: object, description: str, factory: IProtocolFactory) -> Listening:
-    """The service for a value of ``--http``.
+def listening(
+    reactor: object, description: str, factory: IProtocolFactory, option: str = "--http", example: str = "tcp:8080"
+) -> Listening:
+    """The service for a value of ``--http``, or of another option.
 
     Raises: ``SettingsError`` when it describes no endpoint.
     """
@@ -78,16 +85,17 @@ def listening(reactor: object, description: str, factory: IProtocolFactory) -> L
         endpoint = serverFromString(reactor, description)
     except (ValueError, TypeError, LookupError, OSError) as error:
         raise SettingsError(
-            f"--http {description} is no endpoint ({error}); one looks like tcp:8080 or tcp:8080:interface=127.0.0.1."
+            f"{option} {description} is no endpoint ({error}); "
+            f"one looks like {example} or {example}:interface=127.0.0.1."
         ) from error
-    return Listening(description, endpoint, factory)
+    return Listening(description, endpoint, factory, option)
 
 
-def _words(port: IListeningPort) -> str:
-    """A URL where there can be one."""
+def _words(port: IListeningPort, form: str = "http://{}:{}/") -> str:
+    """A URL, or what else says it in this form, where there can be one."""
     address = port.getHost()
     host, number = getattr(address, "host", None), getattr(address, "port", None)
     if host is None or number is None:
         return str(address)
     shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{number}/"
+    return form.format(shown, number)

@@ -113,6 +113,9 @@ class TelegramSource(Service):
 
     crc: CrcPolicy = CrcPolicy.STRICT
 
+    on_wire: TakeTelegram | None = None
+    """Is given each telegram before ``on_telegram``, whatever that says to it; its failure costs nobody anything."""
+
     _health: SourceHealth = field(init=False)
     _assembler: TelegramAssembler = field(init=False, repr=False)
     _last: Telegram | None = field(default=None, init=False, repr=False)
@@ -155,6 +158,9 @@ class TelegramSource(Service):
         self._health.quiet_s += 1
 
     def _take(self, telegram: RawTelegram, received_at: int) -> None:
+        if self.on_wire is not None:
+            with self._log.failuresHandled("{source}: serving a telegram failed:", source=self.origin.name):
+                self.on_wire(telegram, received_at, self.origin)
         try:
             self._last = self.on_telegram(telegram, received_at, self.origin)
         except TelegramError as error:
@@ -295,6 +301,7 @@ def device_source(
     crc: CrcPolicy = CrcPolicy.STRICT,
     baud: int = 115200,
     meter_id: int | None = None,
+    on_wire: TakeTelegram | None = None,
 ) -> Source:
     """The source that reads a device; ``meter_id`` if the owner tied it to a meter."""
     return Source(
@@ -303,6 +310,7 @@ def device_source(
         on_telegram=on_telegram,
         on_error=on_error,
         crc=crc,
+        on_wire=on_wire,
         endpoint=device_endpoint(device, reactor, baud),
         reconnect_when_silent=isinstance(device, TcpDevice),
     )

@@ -39,14 +39,15 @@ from dsmr_tw.interfaces import IStore
 from dsmr_tw.known import FILE, Known
 from dsmr_tw.leftspools import LOOK_SECONDS, LeftSpools
 from dsmr_tw.limits import Limits
-from dsmr_tw.listening import listening
+from dsmr_tw.listening import Listening, listening
 from dsmr_tw.live import LiveValues
 from dsmr_tw.opening import Opening
 from dsmr_tw.printed import PrintedSource
 from dsmr_tw.progress import Progress
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
-from dsmr_tw.source import TelegramSource, device_source
+from dsmr_tw.sinks.p1server import P1Server
+from dsmr_tw.source import TakeTelegram, TelegramSource, device_source
 from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.threads import Threads
@@ -171,7 +172,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     # Not in the spool's thread: a disk beside ours that hangs must not keep telegrams from ours.
     left = LeftSpools(state.path, readers)
     datalogger = Datalogger(store, clock, zone, limits, spool, settings.commit_interval, (live.offer,))
-    sources = _sources(settings, reactor, clock, datalogger, known.meters)
+    p1_server = None if settings.p1_server is None else P1Server(clock, limits)
+    sources = _sources(settings, reactor, clock, datalogger, known.meters, p1_server)
     started_at = int(clock.seconds()) * SECOND
     rollup = RollupService(clock, store.ledger)
     retention = RetentionService(clock, store.retention, store.meters, settings.keep_days, datalogger.begin)
@@ -188,6 +190,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         retention,
         next(iter(weather), None),
         left.found,
+        p1_server,
     )
     keys = KeyRing(store.keys, clock, known.keep_keys)
     keys.begin_with(known.keys)
@@ -208,6 +211,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         _every(REFRESH_SECONDS, keys.refresh, clock),
         *_looking(settings, live, clock),
         _every(LOOK_SECONDS, left.look, clock),
+        *_serving(settings, reactor, p1_server),
         *(listening(reactor, description, site) for description in settings.http),
     ):
         part.setServiceParent(service)
@@ -215,7 +219,12 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
 
 
 def _sources(
-    settings: Settings, reactor: Any, clock: IReactorTime, datalogger: Datalogger, meters: Sequence[Meter]
+    settings: Settings,
+    reactor: Any,
+    clock: IReactorTime,
+    datalogger: Datalogger,
+    meters: Sequence[Meter],
+    p1_server: P1Server | None,
 ) -> list[TelegramSource]:
     """What is read: the devices, or the demo."""
     crc = CrcPolicy(settings.crc)
@@ -226,6 +235,7 @@ def _sources(
                 clock=clock,
                 on_telegram=datalogger.telegram_received,
                 on_error=datalogger.reject,
+                on_wire=_wire(p1_server, CrcPolicy.STRICT),
                 produce=DemoMeter(settings.demo_seed, datalogger.zone).telegram,
             )
         ]
@@ -238,9 +248,22 @@ def _sources(
             crc=crc,
             baud=settings.baud,
             meter_id=setting.meter_id(meters),
+            on_wire=_wire(p1_server, crc),
         )
         for setting in map(parse_setting, settings.device)
     ]
+
+
+def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> TakeTelegram | None:
+    """What serves the telegrams of a source; one whose CRC may be absent is taken for one that strips it."""
+    return None if p1_server is None else partial(p1_server.offer, sign=crc is CrcPolicy.OPTIONAL)
+
+
+def _serving(settings: Settings, reactor: Any, p1_server: P1Server | None) -> list[Listening]:
+    """The port where telegrams are served, if they shall be."""
+    if settings.p1_server is None or p1_server is None:
+        return []
+    return [listening(reactor, settings.p1_server, p1_server, "--p1-server", "tcp:2001")]
 
 
 def _weather(settings: Settings, reactor: Any, clock: IReactorTime, store: IStore) -> list[WeatherService]:

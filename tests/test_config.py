@@ -190,6 +190,12 @@ class RefusalTests(SettingsCase):
         self.assertIn("--demo-days", self.sentence(demo_days="3"))
         self.assertEqual(self.settings(demo_days="3", demo=True).demo_days, 3)
 
+    def test_there_is_something_to_serve(self) -> None:
+        """Telegrams are served of what is read: a device, or the simulated house."""
+        self.assertIn("--p1-server serves what a device prints", self.sentence(p1_server="tcp:2001"))
+        for source in ({"demo": True}, {"device": ["/dev/ttyUSB0"]}):
+            self.assertEqual(self.settings(p1_server="tcp:2001", **source).p1_server, "tcp:2001")
+
     def test_a_password_is_not_repeated(self) -> None:
         """What stands in a database's address may be secret, and a refusal ends up in a log."""
         sentence = self.sentence(database="mysql://dsmr:secret@db.example/dsmr")

@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 from dsmr_tw.errors import SpoolFull, StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.health import Health
-from dsmr_tw.interfaces import IHealth, ISource, IWeather
+from dsmr_tw.interfaces import IHealth, ISource, ITelegramServer, IWeather
 from dsmr_tw.limits import NAMES, Limits
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
@@ -43,6 +43,16 @@ class Weather:
 
     last_success_at: int | None
     last_error: str | None
+
+
+@implementer(ITelegramServer)
+@define
+class Served:
+    """What serves telegrams, as the test says."""
+
+    clients: int
+    telegrams: int
+    last_telegram_at: int | None
 
 
 class HealthTests(SynchronousTestCase):
@@ -111,6 +121,16 @@ class HealthTests(SynchronousTestCase):
                     "reconnects": 0,
                 }
             ],
+        )
+
+    def test_what_is_served(self) -> None:
+        """Who reads the telegrams that are served is told where they are, and not where they are not."""
+        self.assertNotIn("p1_server", self.health.report())
+        served = Served(3, 86400, NOON)
+        self.assertTrue(verifyObject(ITelegramServer, served))
+        self.assertEqual(
+            evolve(self.health, p1_server=served).report()["p1_server"],
+            {"clients": 3, "telegrams": 86400, "last_telegram_at": "2024-04-02T10:00:00Z"},
         )
 
     def test_every_limit_is_shown(self) -> None:

@@ -49,6 +49,17 @@ class ListeningTests(TestCase):
         again.startService()
         await again.stopService()
 
+    async def test_another_option(self) -> None:
+        """What is served for another option than --http is told, and refused, under its name."""
+        service = listening(reactor, "tcp:0:interface=127.0.0.1", Factory(), "--p1-server", "tcp:2001")
+        with capturedLogs() as events:
+            service.startService()
+        await service.stopService()
+        told = [formatEvent(event) for event in events]
+        self.assertTrue(any(text.startswith("--p1-server serves on tcp:127.0.0.1:") for text in told if text), told)
+        with self.assertRaisesRegex(SettingsError, "--p1-server bogus is no endpoint .*; one looks like tcp:2001 or "):
+            listening(reactor, "bogus", Factory(), "--p1-server", "tcp:2001")
+
     def test_what_is_no_endpoint(self) -> None:
         """A typing error is told with an example."""
         for words in ("bogus:1", "tcp", "tcp:port", ""):

@@ -1,0 +1,1 @@
+"""Where telegrams and readings go besides the store."""

@@ -1,0 +1,1 @@
+`--p1-server tcp:2001` serves the telegrams, as they come from the meter, to any number of other programs: Home Assistant, Domoticz, evcc, another dsmr_tw. Whoever connects gets the last telegram at once, and a program that does not read disturbs nobody.
