@@ -7,6 +7,7 @@ import click
 from dsmr_tw import __version__
 from dsmr_tw.cli.apikey import apikey
 from dsmr_tw.cli.export import export
+from dsmr_tw.cli.mask import mask
 from dsmr_tw.cli.meters import meters
 from dsmr_tw.cli.migrate_store import migrate_store
 from dsmr_tw.cli.parse import parse
@@ -39,6 +40,7 @@ def main() -> None:
 
 main.add_command(apikey)
 main.add_command(export)
+main.add_command(mask)
 main.add_command(meters)
 main.add_command(migrate_store)
 main.add_command(parse)

@@ -1,0 +1,1 @@
+`dsmr mask FILE` hides whose telegrams are, so that you can show them in a bug report: serial numbers become made-up ones of the same form, messages become x, values stay, and the CRC is made anew where it was right. What it does not know it names.
