@@ -13,6 +13,7 @@ from dsmr_tw.cli.migrate_store import migrate_store
 from dsmr_tw.cli.parse import parse
 from dsmr_tw.cli.prices import prices
 from dsmr_tw.cli.rebuild import rebuild
+from dsmr_tw.cli.replay import replay
 from dsmr_tw.cli.retention import retention
 from dsmr_tw.cli.spool import spool
 from dsmr_tw.cli.temperature import temperature
@@ -45,6 +46,7 @@ main.add_command(meters)
 main.add_command(migrate_store)
 main.add_command(parse)
 main.add_command(rebuild)
+main.add_command(replay)
 main.add_command(retention)
 main.add_command(prices)
 main.add_command(spool)
