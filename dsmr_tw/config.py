@@ -56,7 +56,12 @@ class Option:
 
 
 OPTIONS: Final = (
-    Option("device", "A P1 port to read: a path, or tcp:HOST:PORT; ,meter=NAME after it says whose.", "DEVICE", True),
+    Option(
+        "device",
+        "A P1 port to read: a path, tcp:HOST:PORT or http://HOST/api/v1/telegram; ,meter=NAME after it says whose.",
+        "DEVICE",
+        True,
+    ),
     Option("baud", "Speed of serial ports: 115200, or 9600 for DSMR 2.2 and 3.0. [115200]", "BAUD"),
     Option("crc", "What to do about a telegram's checksum: strict, optional or off. [strict]", "POLICY"),
     Option("demo", "Read a simulated house instead of a device."),

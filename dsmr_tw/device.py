@@ -1,6 +1,6 @@
-"""Responsible for what ``--device`` can name: a serial port or a TCP host, as a value and as an endpoint.
+"""Responsible for what ``--device`` can name: a serial port, a TCP host or a URL, as a value and as an endpoint.
 
-What follows the device, such as ``,meter=Cellar``, is what its owner says about it.
+What follows the device, such as ``,meter=Cellar`` or ``,crc=optional``, is what its owner says about it.
 
 An endpoint's ``connect`` never raises: whatever is wrong comes by its Deferred, and ``explain`` says it in words.
 Twisted's ``SerialPort`` is no endpoint; made one, it can be tried again like any other connection.
@@ -29,12 +29,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from dsmr_tw.domain.meternames import meter_named, refusal
+from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import SettingsError
 from dsmr_tw.stored import Meter
 
 CONNECT_TIMEOUT_S: Final = 10
 
 _TCP: Final = re.compile(r"tcp:(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})")
+_HTTP: Final = re.compile(
+    r"http://(?:\[(?P<ipv6>[^\[\]]*)\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?/[!-\"$-?A-~]*", re.ASCII
+)
+"""Without a name and a password: they would stand in the log."""
 _URL: Final = re.compile(r"(?:tcp:|[A-Za-z][A-Za-z0-9+.-]+://)")
 _MORE: Final = re.compile(r",(?=[A-Za-z_-]+=)")
 """Where something is said about a device; other commas belong to its path, or to the name of its meter."""
@@ -77,7 +82,22 @@ class TcpDevice:
         return f"device tcp:{host}:{self.port}"
 
 
-Device: TypeAlias = SerialDevice | TcpDevice
+@frozen
+class HttpDevice:
+    """A dongle that gives the last telegram to whoever asks for it."""
+
+    url: str
+
+    @property
+    def name(self) -> str:
+        """What logs and ``/health`` call it, and the origin of its telegrams."""
+        return f"device {self.url}"
+
+
+StreamDevice: TypeAlias = SerialDevice | TcpDevice
+"""What sends telegrams by itself."""
+
+Device: TypeAlias = StreamDevice | HttpDevice
 
 
 @frozen
@@ -88,6 +108,9 @@ class DeviceSetting:
 
     meter: str | None = None
     """The id or the name of the meter that its owner tied it to; ``None``: the ids that meters print decide."""
+
+    crc: CrcPolicy | None = None
+    """How far its telegrams are trusted; ``None``: as far as those of all devices."""
 
     def meter_id(self, meters: Sequence[Meter]) -> int | None:
         """The id of the meter that it is tied to, if it is.
@@ -106,7 +129,7 @@ class DeviceSetting:
 
 
 def parse_setting(text: str) -> DeviceSetting:
-    """What a value of ``--device`` says: a device as ``parse_device`` takes it, and perhaps ``,meter=NAME``.
+    """What a value of ``--device`` says: a device as ``parse_device`` takes it, and perhaps ``,meter=NAME,crc=POLICY``.
 
     Raises: ``SettingsError`` when it can't be.
     """
@@ -115,35 +138,59 @@ def parse_setting(text: str) -> DeviceSetting:
     said: dict[str, str] = {}
     for one in more:
         key, _, value = one.partition("=")
-        if key != "meter":
-            raise SettingsError(f"--device {name} takes ,meter=NAME after it, not ,{key}=.")
+        if key not in ("meter", "crc"):
+            raise SettingsError(f"--device {name} takes ,meter=NAME or ,crc=POLICY after it, not ,{key}=.")
+        if key == "crc" and (key in said or value not in list(CrcPolicy)):
+            raise SettingsError(f"--device {name} takes one of ,crc=strict ,crc=optional ,crc=off after it.")
         if key in said or not value or not value.isprintable():
             raise SettingsError(f"--device {name} takes one meter, by its name or id: {name},meter=Cellar.")
         said[key] = value
-    return DeviceSetting(device, said.get("meter"))
+    return DeviceSetting(device, said.get("meter"), CrcPolicy(said["crc"]) if "crc" in said else None)
 
 
 def parse_device(text: str) -> Device:
-    """The device that a value of ``--device`` names: a path, or ``tcp:HOST:PORT``.
+    """The device that a value of ``--device`` names: a path, ``tcp:HOST:PORT``, or ``http://HOST/PATH``.
 
-    Raises: ``SettingsError`` when it can be neither.
+    Raises: ``SettingsError`` when it can be none of them.
     """
     if not text or not text.isprintable():
         raise SettingsError("--device needs a path such as /dev/ttyUSB0, or tcp:HOST:PORT.")
     if not _URL.match(text):
         return SerialDevice(text)
+    if text.startswith("http"):
+        return _http_device(text)
     parts = _TCP.fullmatch(text)
     if parts is None:
         raise SettingsError(f"--device {text} is neither a path nor tcp:HOST:PORT (an IPv6 host needs brackets).")
-    port = int(parts["port"])
-    if not 0 < port < 65536:
-        raise SettingsError(f"--device {text} names port {port}, but ports are 1 to 65535.")
+    _check(text, parts)
+    return TcpDevice(parts["ipv6"] or parts["host"], int(parts["port"]))
+
+
+def _http_device(text: str) -> HttpDevice:
+    parts = _HTTP.fullmatch(text)
+    if parts is None:
+        told = "…" if "@" in text else text
+        raise SettingsError(
+            f"--device {told} is no address like http://192.0.2.7/api/v1/telegram "
+            f"(without https, a user name or a password)."
+        )
+    _check(text, parts)
+    return HttpDevice(text)
+
+
+def _check(text: str, parts: re.Match[str]) -> None:
+    """Make sure that port and IPv6 address, where there are some, can be.
+
+    Raises: ``SettingsError`` when they can't.
+    """
+    port = parts["port"]
+    if port is not None and not 0 < int(port) < 65536:
+        raise SettingsError(f"--device {text} names port {int(port)}, but ports are 1 to 65535.")
     if parts["ipv6"] is not None and not isIPv6Address(parts["ipv6"]):
         raise SettingsError(f"--device {text} has something else than an IPv6 address in its brackets.")
-    return TcpDevice(parts["ipv6"] or parts["host"], port)
 
 
-def device_endpoint(device: Device, reactor: Any, baud: int = 115200) -> IStreamClientEndpoint:
+def device_endpoint(device: StreamDevice, reactor: Any, baud: int = 115200) -> IStreamClientEndpoint:
     """How to connect to a device; ``baud``, one of ``BAUD_RATES``, is for serial ports.
 
     ``reactor`` is ``Any`` since no interface has all that TCP, name look-up and serial ports need of it.

@@ -28,7 +28,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
-from dsmr_tw.device import Device, TcpDevice, device_endpoint, explain
+from dsmr_tw.device import StreamDevice, TcpDevice, device_endpoint, explain
 from dsmr_tw.domain.parse import Telegram
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, TelegramAssembler
@@ -293,7 +293,7 @@ class Source(TelegramSource):
 
 
 def device_source(
-    device: Device,
+    device: StreamDevice,
     reactor: Any,
     on_telegram: TakeTelegram,
     on_error: TakeError,

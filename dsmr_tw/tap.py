@@ -28,7 +28,7 @@ from dsmr_tw.config import OPTIONS, PROMISED_SECONDS, Settings, settings_from
 from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.demo import DemoMeter
 from dsmr_tw.demopast import DemoPast
-from dsmr_tw.device import parse_setting
+from dsmr_tw.device import Device, HttpDevice, parse_setting
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import CrcPolicy
@@ -240,18 +240,31 @@ def _sources(
             )
         ]
     return [
-        device_source(
+        _source(
             setting.device,
             reactor,
-            datalogger.telegram_received,
-            datalogger.reject,
-            crc=crc,
+            clock,
+            Origin(setting.device.name, setting.meter_id(meters)),
+            on_telegram=datalogger.telegram_received,
+            on_error=datalogger.reject,
+            crc=setting.crc or crc,
             baud=settings.baud,
-            meter_id=setting.meter_id(meters),
-            on_wire=_wire(p1_server, crc),
+            on_wire=_wire(p1_server, setting.crc or crc),
         )
         for setting in map(parse_setting, settings.device)
     ]
+
+
+def _source(
+    device: Device, reactor: Any, clock: IReactorTime, origin: Origin, *, baud: int, **common: Any
+) -> TelegramSource:
+    """What reads a device."""
+    if not isinstance(device, HttpDevice):
+        return device_source(device, reactor, baud=baud, meter_id=origin.meter_id, **common)
+    # Imported here and not above: most houses ask nobody, and need no HTTP client at all.
+    from dsmr_tw.polled import PolledSource, dongle_agent
+
+    return PolledSource(origin=origin, clock=clock, url=device.url, agent=dongle_agent(reactor), **common)
 
 
 def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> TakeTelegram | None:

@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.device import (
     BAUD_RATES,
     DeviceSetting,
+    HttpDevice,
     SerialDevice,
     SerialEndpoint,
     TcpDevice,
@@ -25,6 +26,7 @@ from dsmr_tw.device import (
     parse_device,
     parse_setting,
 )
+from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import SettingsError
 from dsmr_tw.stored import Meter
 from tests.live.terminal import Terminal
@@ -67,6 +69,20 @@ class ParsingTests(SynchronousTestCase):
             self.assertEqual(parse_device(text), device)
             self.assertEqual(device.name, f"device {text}")
 
+    def test_urls(self) -> None:
+        """A dongle that is asked is named by its address, which is its name as well."""
+        for text in (
+            "http://192.0.2.7/api/v1/telegram", "http://p1.example:8000/", "http://[2001:db8::7]:80/t?raw=1,2",
+        ):  # fmt: skip
+            self.assertEqual(parse_device(text), HttpDevice(text))
+            self.assertEqual(HttpDevice(text).name, f"device {text}")
+
+    def test_a_password_is_not_repeated(self) -> None:
+        """It would stand in the log; so the address that has one is refused, and not shown."""
+        error = str(self.assertRaises(SettingsError, parse_device, "http://me:secret@192.0.2.7/api/v1/telegram"))
+        self.assertNotIn("secret", error)
+        self.assertIn("without https, a user name or a password", error)
+
     def test_names(self) -> None:
         """A serial source is called after its path."""
         self.assertEqual(SerialDevice("/dev/ttyUSB0").name, "device /dev/ttyUSB0")
@@ -77,7 +93,9 @@ class ParsingTests(SynchronousTestCase):
             "tcp:", "tcp:host", "tcp:host:", "tcp:host:port", "tcp::2001", "tcp:2001:db8::7:2001", "tcp:host:123456",
             "tcp:host:" + "1" * 5000,
             "tcp:host:0", "tcp:host:65536", "tcp:[host]:2001", "tcp:[]:2001", "tcp:a b:2001", "tcp:host:2001\u0660",
-            "http://192.0.2.7/api/v1/telegram", "socket://host:2001",
+            "socket://host:2001", "https://192.0.2.7/api/v1/telegram", "http://192.0.2.7", "http:///telegram",
+            "http://host:0/", "http://host:65536/", "http://host:port/", "http://[host]/", "http://host/a b",
+            "http://host/#a", "http://h\u00f6st/",
         ):  # fmt: skip
             error = self.assertRaises(SettingsError, parse_device, text)
             self.assertTrue(str(error).startswith(f"--device {text} ") and str(error).endswith("."), error)
@@ -110,6 +128,18 @@ class SettingTests(SynchronousTestCase):
                 self.assertEqual(setting.device.name, f"device {device}")
                 self.assertEqual(setting.meter_id(self.METERS), meter_id)
 
+    def test_a_crc_of_its_own(self) -> None:
+        """A source that strips the CRC is trusted without one, and the others are not."""
+        url = "http://192.0.2.7/api/v1/telegram"
+        for text, meter, crc in (
+            (f"{url},crc=optional", None, CrcPolicy.OPTIONAL),
+            (f"{url},crc=off,meter=House", "House", CrcPolicy.OFF),
+            (f"{url},meter=House,crc=strict", "House", CrcPolicy.STRICT),
+        ):
+            self.assertEqual(parse_setting(text), DeviceSetting(HttpDevice(url), meter, crc))
+        for text in (",crc=", ",crc=maybe", ",crc=off,crc=off"):
+            self.assertIn(f"--device {url} takes one of ,crc=strict ,crc=optional", self.refused(url + text))
+
     def test_a_meter_that_is_not_there(self) -> None:
         """One sentence says how it is made, so that it can be typed as it stands, if it can be made."""
         for wanted, words in {
@@ -127,7 +157,8 @@ class SettingTests(SynchronousTestCase):
     def test_nonsense(self) -> None:
         """Anything else behind a device is refused, and a device that can't be stays one."""
         self.assertEqual(
-            self.refused("/dev/a,b,colour=red"), "--device /dev/a,b takes ,meter=NAME after it, not ,colour=."
+            self.refused("/dev/a,b,colour=red"),
+            "--device /dev/a,b takes ,meter=NAME or ,crc=POLICY after it, not ,colour=.",
         )
         for text in ("/dev/a,meter=", "/dev/a,meter=1,meter=2", "/dev/a,meter=1,meter=1", "/dev/a,meter=Cel\nlar"):
             self.assertIn("--device /dev/a takes one meter, by its name or id", self.refused(text))

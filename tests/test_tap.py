@@ -16,16 +16,23 @@ from click.testing import CliRunner
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import dsmr_tw
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.config import Settings
-from dsmr_tw.domain.reading import DAY, SECOND, Arrival, Receipt
+from dsmr_tw.domain.reading import DAY, SECOND, Arrival, Origin, Receipt
+from dsmr_tw.domain.telegram import CrcPolicy, outcomes_in
 from dsmr_tw.errors import SettingsError, StoreRefused
+from dsmr_tw.health import Health
+from dsmr_tw.listening import Listening
+from dsmr_tw.polled import PolledSource
+from dsmr_tw.source import Source
 from dsmr_tw.stored import ReadingFilter
 from dsmr_tw.tap import Options, Parts, build, makeService
 from dsmr_tw.weather import WeatherService
@@ -47,6 +54,25 @@ class Talker(Protocol):
         """Say it."""
         assert self.transport is not None
         self.transport.write(telegram().encode("ascii"))
+
+
+class Hearer(Protocol):
+    """Waits for a telegram, and then for the end."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.enough: Deferred[None] = Deferred()
+        self.end: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Gather it."""
+        self.data += data
+        if not self.enough.called and outcomes_in(self.data) and self.data.endswith(b"\r\n"):
+            self.enough.callback(None)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It ended."""
+        self.end.callback(None)
 
 
 class Talkers(ServerFactory):
@@ -171,6 +197,31 @@ class ComposedTests(TestCase):
             await self.stored(parts, 1)
             self.assertEqual([meter.readings for meter in await parts.store.meters.all()], readings)
             await parts.service.stopService()
+
+    def test_a_dongle_is_asked(self) -> None:
+        """A device with a URL is asked for telegrams, and trusted as far as is said behind it."""
+        devices = ("http://192.0.2.7/api/v1/telegram,crc=optional,meter=1", "tcp:192.0.2.7:2001,crc=off", "/dev/none")
+        parts = build(evolve(self.settings, device=devices), reactor)
+        health = parts.web.health
+        assert isinstance(health, Health)
+        dongle, *others = health.sources
+        assert isinstance(dongle, PolledSource)
+        self.assertEqual(dongle.origin, Origin("device http://192.0.2.7/api/v1/telegram", 1))
+        self.assertEqual((dongle.url, dongle.crc), ("http://192.0.2.7/api/v1/telegram", CrcPolicy.OPTIONAL))
+        self.assertEqual([one.crc for one in others if isinstance(one, Source)], [CrcPolicy.OFF, CrcPolicy.STRICT])
+
+    async def test_what_is_read_is_served(self) -> None:
+        """With --p1-server whoever connects gets the telegrams; a server that is stopped hangs up."""
+        parts = self.started(demo=True, p1_server="tcp:0:interface=127.0.0.1")
+        [port] = (one for one in parts.service.services if isinstance(one, Listening) and one.option == "--p1-server")
+        assert port.port is not None
+        address = port.port.getHost()
+        assert isinstance(address, IPv4Address)
+        heard = Hearer()
+        await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", address.port), heard)
+        await heard.enough
+        await parts.service.stopService()
+        await heard.end
 
     def test_a_long_interval_is_warned_of(self) -> None:
         """Whoever lets the line's readings wait for longer than is promised is told what that means."""

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from dsmr_tw.device import Device, SerialDevice, TcpDevice, device_endpoint, explain
+from dsmr_tw.device import SerialDevice, StreamDevice, TcpDevice, device_endpoint, explain
 from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.domain.telegram import RawTelegram
@@ -59,7 +59,7 @@ class Watched:
 class Line:
     """A source on the real reactor that tries again without delay."""
 
-    device: Device
+    device: StreamDevice
     clock: Any = reactor
     watched: Watched = field(init=False)
     source: Source = field(init=False)

@@ -103,7 +103,7 @@ class ReplayTests(SynchronousTestCase):
     def test_from_standard_input(self) -> None:
         """Line ends that became LF are put back; what is cut off is left out, and counted."""
         data = self.recorded.replace(b"\r\n", b"\n") + b"/TST5\n\n1-0:1.8.1("
-        process = self.replay("--to", "tcp:0", "--speed", "max", data=data)
+        process = self.replay("--to", "tcp:0:interface=127.0.0.1", "--speed", "max", data=data)
         with socket.create_connection(("127.0.0.1", int(self.said(process, PORT)))) as client:
             self.assertEqual(self.read(client.fileno(), len(self.recorded) + 1), self.recorded)
         played = f"{len(valid_dutch())} telegrams played, all there are, 1 not complete and left out."
