@@ -228,6 +228,14 @@ class TroubleTests(PolledCase):
         health = source.health
         self.assertEqual((health.reconnects, health.connected, health.telegrams), (1, True, 2))
 
+    def test_not_more_than_once_a_second(self) -> None:
+        """Nor is a dongle that is away asked more often than one that answers."""
+        self.fail_with(ConnectionRefusedError())
+        source = self.source()
+        source.retry_delay = lambda failures: 0.1
+        self.clock.pump([2] + [0.1] * 9)
+        self.assertEqual(self.dongle.asked, 2)
+
     def test_a_dongle_that_comes_and_goes(self) -> None:
         """As long as it brings no new telegram, that is told once."""
         self.answer(printed(1))
