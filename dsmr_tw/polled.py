@@ -67,7 +67,7 @@ class PolledSource(TelegramSource):
     """Since the last answer."""
     _answers: bool = field(default=False, init=False, repr=False)
     """Whether there ever was one."""
-    _last: bytes | None = field(default=None, init=False, repr=False)
+    _last_answer: bytes | None = field(default=None, init=False, repr=False)
     """The last answer."""
     _next: IDelayedCall | None = field(default=None, init=False, repr=False)
     _round: Deferred[None] = field(factory=partial(succeed, None), init=False, repr=False)
@@ -148,10 +148,10 @@ class PolledSource(TelegramSource):
             if self._tell("connected"):
                 self._log.info("{source}: it answers", source=self.origin.name)
         self._failures = 0
-        if answer == self._last:
+        if answer == self._last_answer:
             health.trouble = health.trouble or "it answers with the same telegram again and again"
             return
-        self._last = answer
+        self._last_answer = answer
         before = health.telegrams, health.crc_errors, health.rejected
         receiver = TelegramReceiver(self._assembler, self.clock, self._take, self._refuse)
         receiver.dataReceived(answer)

@@ -45,6 +45,9 @@ TakeTelegram: TypeAlias = Callable[[RawTelegram, int, Origin], Telegram]
 May refuse it by raising a ``TelegramError``.
 """
 
+ShowTelegram: TypeAlias = Callable[[RawTelegram, int, Origin], object]
+"""Is given a telegram, the instant of its arrival, and its origin."""
+
 TakeError: TypeAlias = Callable[[Origin, TelegramError], object]
 """Takes the origin of a refused telegram, and the reason: ``IIntake.reject``, for one, which never fails."""
 
@@ -113,7 +116,7 @@ class TelegramSource(Service):
 
     crc: CrcPolicy = CrcPolicy.STRICT
 
-    on_wire: TakeTelegram | None = None
+    on_wire: ShowTelegram | None = None
     """Is given each telegram before ``on_telegram``, whatever that says to it; its failure costs nobody anything."""
 
     _health: SourceHealth = field(init=False)
@@ -301,7 +304,7 @@ def device_source(
     crc: CrcPolicy = CrcPolicy.STRICT,
     baud: int = 115200,
     meter_id: int | None = None,
-    on_wire: TakeTelegram | None = None,
+    on_wire: ShowTelegram | None = None,
 ) -> Source:
     """The source that reads a device; ``meter_id`` if the owner tied it to a meter."""
     return Source(

@@ -47,7 +47,7 @@ from dsmr_tw.progress import Progress
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
 from dsmr_tw.sinks.p1server import P1Server
-from dsmr_tw.source import TakeTelegram, TelegramSource, device_source
+from dsmr_tw.source import ShowTelegram, TelegramSource, device_source
 from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.threads import Threads
@@ -267,7 +267,7 @@ def _source(
     return PolledSource(origin=origin, clock=clock, url=device.url, agent=dongle_agent(reactor), **common)
 
 
-def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> TakeTelegram | None:
+def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> ShowTelegram | None:
     """What serves the telegrams of a source; one whose CRC may be absent is taken for one that strips it."""
     return None if p1_server is None else partial(p1_server.offer, sign=crc is CrcPolicy.OPTIONAL)
 

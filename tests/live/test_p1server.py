@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from dsmr_tw.demo import DemoMeter
 from dsmr_tw.domain.localtime import MeterZone
+from dsmr_tw.domain.parse import TelegramParser
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import RawTelegram, outcomes_in
 from dsmr_tw.limits import Limits
@@ -102,7 +103,7 @@ class SocketTests(TestCase):
         source = PrintedSource(
             origin=Origin("demo"),
             clock=self.at.clock,
-            on_telegram=lambda raw, received_at, origin: None,
+            on_telegram=lambda raw, received_at, origin: TelegramParser().parse(raw),
             on_error=lambda origin, error: None,
             on_wire=self.at.server.offer,
             produce=DemoMeter(1, MeterZone("Europe/Amsterdam")).telegram,
