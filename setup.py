@@ -63,6 +63,7 @@ setup(
     extras_require={
         "test": [
             "coverage>=7.10",
+            "cryptography>=43.0.1",
             "hypothesis>=6.100",
             "mypy>=1.15",
             "mypy-zope>=1.0.9",
@@ -74,6 +75,8 @@ setup(
         ],
         # Not in the list above: it brings TLS, which takes 11 MB of memory wherever it is installed.
         "weather": ["treq>=24.9.1"],
+        # For meters that encrypt; the same holds.
+        "decrypt": ["cryptography>=43.0.1"],
         "bench": ["dsmr-parser>=1.11.2"],
     },
     zip_safe=False,

@@ -64,6 +64,7 @@ OPTIONS: Final = (
     ),
     Option("baud", "Speed of serial ports: 115200, or 9600 for DSMR 2.2 and 3.0. [115200]", "BAUD"),
     Option("crc", "What to do about a telegram's checksum: strict, optional or off. [strict]", "POLICY"),
+    Option("decryption-key-file", "Decrypt what is read, with the key in this file.", "FILE"),
     Option("demo", "Read a simulated house instead of a device."),
     Option("demo-days", "First fill this many days of the past with the simulated house. [0]", "DAYS"),
     Option("demo-seed", "Which simulated house: the same number is always the same house. [1]", "NUMBER"),
@@ -154,6 +155,7 @@ class Settings:
     device: tuple[str, ...] = ()
     baud: int = field(default=115200, validator=_one_of(9600, 115200))
     crc: str = field(default="strict", validator=_one_of(*(policy.value for policy in CrcPolicy)))
+    decryption_key_file: Path | None = None
     demo: bool = False
     demo_days: int = field(default=0, validator=_demo_days_fit)
     demo_seed: int = 1
@@ -291,6 +293,11 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--demo-days fills the past of the simulated house, so it needs --demo.")
     if settings.p1_server is not None and not (settings.demo or settings.device):
         raise SettingsError("--p1-server serves what a device prints, so it needs --device, or --demo.")
+    if settings.decryption_key_file is not None:
+        if not settings.device:
+            raise SettingsError("--decryption-key-file is about what a --device reads, and there is none.")
+        if settings.baud == 9600:
+            raise SettingsError("--decryption-key-file needs --baud 115200: at 9600 a byte has seven bits, too few.")
     database = settings.database
     if database is None or is_url(database) or database.removeprefix("sqlite:") not in ("", database):
         return

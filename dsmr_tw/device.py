@@ -190,14 +190,16 @@ def _check(text: str, parts: re.Match[str]) -> None:
         raise SettingsError(f"--device {text} has something else than an IPv6 address in its brackets.")
 
 
-def device_endpoint(device: StreamDevice, reactor: Any, baud: int = 115200) -> IStreamClientEndpoint:
-    """How to connect to a device; ``baud``, one of ``BAUD_RATES``, is for serial ports.
+def device_endpoint(
+    device: StreamDevice, reactor: Any, baud: int = 115200, *, binary: bool = False
+) -> IStreamClientEndpoint:
+    """How to connect to a device; ``baud``, one of ``BAUD_RATES``, and ``binary`` are for serial ports.
 
     ``reactor`` is ``Any`` since no interface has all that TCP, name look-up and serial ports need of it.
     """
     if isinstance(device, TcpDevice):
         return HostnameEndpoint(reactor, device.host, device.port, timeout=CONNECT_TIMEOUT_S)
-    return SerialEndpoint(reactor, device, baud)
+    return SerialEndpoint(reactor, device, baud, is_binary=binary)
 
 
 @implementer(IStreamClientEndpoint)
@@ -214,6 +216,9 @@ class SerialEndpoint:
     """One of ``BAUD_RATES``."""
 
     open_port: Callable[..., serial.Serial] = serial.Serial
+
+    is_binary: bool = False
+    """Whether any byte may come. Else XON and XOFF steer the line, and are taken out of it."""
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Open the port for a protocol of the factory.
@@ -248,7 +253,7 @@ class _Port(SerialPort):
                 baudrate=endpoint.baud,
                 bytesize=bits,
                 parity=parity,
-                xonxoff=1,
+                xonxoff=not endpoint.is_binary,
             )
         except BaseException:
             # A cable pulled out in the midst of this: the lock must not stay until the garbage is collected.

@@ -31,6 +31,31 @@ class TelegramTooLong(TelegramError):
     """More bytes came than a telegram may have, and no end among them."""
 
 
+class FrameError(TelegramError):
+    """An encrypted frame can't be used."""
+
+    reason = "frame"
+    """One word, for counting."""
+
+
+class FrameTagError(FrameError):
+    """The tag of the frame does not vouch for it: the key is another's, or bytes were lost or changed."""
+
+    reason = "tag"
+
+
+class FrameCounterError(FrameError):
+    """The frame is genuine, and was here before: its counter did not rise."""
+
+    reason = "counter"
+
+
+class FrameLengthError(FrameError):
+    """The frame is longer than any may be, or ended before its length was reached."""
+
+    reason = "length"
+
+
 class StoreError(DsmrError):
     """The store did not do what was asked, and nothing of it is stored."""
 

@@ -79,6 +79,7 @@ class Health:
                     "crc_errors": source.crc_errors,
                     "rejected": source.rejected,
                     "bytes_skipped": source.bytes_skipped,
+                    "frames_refused": source.frames_refused,
                     "reconnects": source.reconnects,
                 }
                 for source in sources

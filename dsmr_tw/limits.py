@@ -11,6 +11,8 @@ from typing import Final
 from attrs import define, field
 
 TELEGRAM_BYTES: Final = 16 * 1024
+FRAME_BYTES: Final = TELEGRAM_BYTES + 32
+"""An encrypted frame: a telegram, and what stands around it. Longer ones are counted for each source, not here."""
 BODY_BYTES: Final = 256 * 1024
 HEADER_BYTES: Final = 8 * 1024
 REQUEST_SECONDS: Final = 10

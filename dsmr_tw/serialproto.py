@@ -10,7 +10,7 @@ Tests: ``tests/test_serialproto.py``
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime, ITCPTransport
@@ -22,6 +22,9 @@ from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.domain.telegram import Outcome, RawTelegram, TelegramAssembler
 from dsmr_tw.errors import TelegramError
 from dsmr_tw.limits import TELEGRAM_BYTES
+
+RECENT_BYTES: Final = 4096
+"""Two encrypted frames and more, so that the beginning of one is among them."""
 
 
 def _ignore() -> None:
@@ -50,6 +53,9 @@ class TelegramReceiver(LineReceiver):
     bytes_since_telegram: int = field(default=0, init=False)
     """What came since the last telegram: tells a dead line from one that is read wrongly."""
 
+    recent: bytes = field(default=b"", init=False, repr=False)
+    """The last of the bytes that came: shows what a line without telegrams looks like."""
+
     delimiter = b"\n"
     MAX_LENGTH = TELEGRAM_BYTES
     _log: ClassVar[Logger] = Logger()
@@ -62,8 +68,13 @@ class TelegramReceiver(LineReceiver):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes, cut anywhere."""
-        self.bytes_since_telegram += len(data)
+        self.note(data)
         super().dataReceived(data)
+
+    def note(self, data: bytes) -> None:
+        """Remember that bytes came, for whoever has to say why no telegram does."""
+        self.bytes_since_telegram += len(data)
+        self.recent = (self.recent + data)[-RECENT_BYTES:]
 
     def lineReceived(self, line: bytes) -> None:
         """Take one line, without its LF."""

@@ -13,9 +13,9 @@ Tests: ``tests/test_source.py``, ``tests/live/test_line.py``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import random
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from attrs import define, evolve, field, frozen
 from twisted.application.internet import ClientService, backoffPolicy
@@ -29,12 +29,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
 from dsmr_tw.device import StreamDevice, TcpDevice, device_endpoint, explain
+from dsmr_tw.domain.frame import ENCRYPTED, PLAIN, resemblance
 from dsmr_tw.domain.parse import Telegram
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, TelegramAssembler
 from dsmr_tw.errors import CrcError, TelegramError
 from dsmr_tw.interfaces import ISource
 from dsmr_tw.serialproto import TelegramReceiver
+
+if TYPE_CHECKING:
+    # What decrypts is imported by whoever makes one: most meters need none.
+    from dsmr_tw.decrypt import Decryption
 
 SILENCE_S: Final = 60
 """After so many seconds without a telegram a source is a problem."""
@@ -83,6 +88,9 @@ class SourceHealth:
 
     bytes_skipped: int = 0
     """Bytes that belonged to no telegram."""
+
+    frames_refused: Mapping[str, int] | None = None
+    """Encrypted frames that were refused, for each reason; ``None`` when nothing is decrypted."""
 
     reconnects: int = 0
     """Connections made after the first."""
@@ -217,6 +225,9 @@ class Source(TelegramSource):
 
     retry_delay: Callable[[int], float] = retry_delay
 
+    decryption: Decryption | None = None
+    """What opens encrypted telegrams; ``None`` for a meter that prints them plainly."""
+
     _attempts: int = field(default=0, init=False, repr=False)
     """Attempts to connect since the last telegram: one that is closed at once must not be tried at full speed."""
     _silent_s: int = field(default=0, init=False, repr=False)
@@ -236,6 +247,15 @@ class Source(TelegramSource):
             clock=self.clock,
         )
 
+    @property
+    def health(self) -> SourceHealth:
+        """How the source is at this moment."""
+        health = super().health
+        if self.decryption is not None:
+            health.bytes_skipped += self.decryption.skipped
+            health.frames_refused = dict(self.decryption.refused)
+        return health
+
     def startService(self) -> None:
         """Connect, and stay so."""
         super().startService()
@@ -247,9 +267,8 @@ class Source(TelegramSource):
         return self._client.stopService()
 
     def _build(self) -> TelegramReceiver:
-        self._receiver = TelegramReceiver(
-            self._assembler, self.clock, self._take, self._refuse, self._connected, self._lost
-        )
+        make = TelegramReceiver if self.decryption is None else self.decryption.receiver
+        self._receiver = make(self._assembler, self.clock, self._take, self._refuse, self._connected, self._lost)
         return self._receiver
 
     def _delay(self, attempt: int) -> float:
@@ -290,9 +309,20 @@ class Source(TelegramSource):
         if not receiver.bytes_since_telegram:
             self._trouble("connected, but nothing comes; is the cable in the meter's P1 port, and is the port enabled?")
         elif not self._refusing:
-            self._trouble("bytes came, but no telegram; are baud rate and cable those of this meter?")
+            self._trouble(f"bytes came, but no telegram; {self._advice(receiver.recent)}")
         if self.reconnect_when_silent:
             receiver.hang_up()
+
+    def _advice(self, recent: bytes) -> str:
+        """What to do about a line that brings bytes and no telegram."""
+        seen = resemblance(recent)
+        if seen is None or (seen == PLAIN and self.decryption is None):
+            return "are baud rate and cable those of this meter?"
+        if seen == ENCRYPTED and self.decryption is None:
+            return f"it looks like {seen}, which need the key that your grid operator gives: --decryption-key-file"
+        if seen == PLAIN:
+            return f"it looks like {seen}: leave out --decryption-key-file"
+        return f"it looks like {seen}"
 
 
 def device_source(
@@ -305,8 +335,9 @@ def device_source(
     baud: int = 115200,
     meter_id: int | None = None,
     on_wire: ShowTelegram | None = None,
+    decryption: Decryption | None = None,
 ) -> Source:
-    """The source that reads a device; ``meter_id`` if the owner tied it to a meter."""
+    """The source that reads a device; ``meter_id`` if the owner tied it to a meter, ``decryption`` if it encrypts."""
     return Source(
         origin=Origin(device.name, meter_id),
         clock=reactor,
@@ -314,8 +345,9 @@ def device_source(
         on_error=on_error,
         crc=crc,
         on_wire=on_wire,
-        endpoint=device_endpoint(device, reactor, baud),
+        endpoint=device_endpoint(device, reactor, baud, binary=decryption is not None),
         reconnect_when_silent=isinstance(device, TcpDevice),
+        decryption=decryption,
     )
 
 

@@ -57,6 +57,7 @@ from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
 
 if TYPE_CHECKING:
+    from dsmr_tw.decrypt import Decryption
     from dsmr_tw.weather import WeatherService
 
 READERS = 2
@@ -159,7 +160,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
             seconds=f"{settings.commit_interval:g}",
             promised=f"{PROMISED_SECONDS:g}",
         )
-    zone, limits = MeterZone(settings.zone), Limits()
+    zone, limits, decryption = MeterZone(settings.zone), Limits(), _decryption(settings)
     state = StateDir(settings.state_dir)
     known = Known(state.path / FILE)
     writer, readers = Threads(reactor, 1, "store-writer"), Threads(reactor, READERS, "store-reader")
@@ -173,7 +174,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     left = LeftSpools(state.path, readers)
     datalogger = Datalogger(store, clock, zone, limits, spool, settings.commit_interval, (live.offer,))
     p1_server = None if settings.p1_server is None else P1Server(clock, limits)
-    sources = _sources(settings, reactor, clock, datalogger, known.meters, p1_server)
+    sources = _sources(settings, reactor, clock, datalogger, known.meters, p1_server, decryption)
     started_at = int(clock.seconds()) * SECOND
     rollup = RollupService(clock, store.ledger)
     retention = RetentionService(clock, store.retention, store.meters, settings.keep_days, datalogger.begin)
@@ -225,6 +226,7 @@ def _sources(
     datalogger: Datalogger,
     meters: Sequence[Meter],
     p1_server: P1Server | None,
+    decryption: Callable[[], Decryption | None],
 ) -> list[TelegramSource]:
     """What is read: the devices, or the demo."""
     crc = CrcPolicy(settings.crc)
@@ -250,17 +252,25 @@ def _sources(
             crc=setting.crc or crc,
             baud=settings.baud,
             on_wire=_wire(p1_server, setting.crc or crc),
+            decryption=decryption,
         )
         for setting in map(parse_setting, settings.device)
     ]
 
 
 def _source(
-    device: Device, reactor: Any, clock: IReactorTime, origin: Origin, *, baud: int, **common: Any
+    device: Device,
+    reactor: Any,
+    clock: IReactorTime,
+    origin: Origin,
+    *,
+    baud: int,
+    decryption: Callable[[], Decryption | None],
+    **common: Any,
 ) -> TelegramSource:
-    """What reads a device."""
+    """What reads a device; a dongle that is asked over HTTP has decrypted what it tells."""
     if not isinstance(device, HttpDevice):
-        return device_source(device, reactor, baud=baud, meter_id=origin.meter_id, **common)
+        return device_source(device, reactor, baud=baud, meter_id=origin.meter_id, decryption=decryption(), **common)
     # Imported here and not above: most houses ask nobody, and need no HTTP client at all.
     from dsmr_tw.polled import PolledSource, dongle_agent
 
@@ -277,6 +287,20 @@ def _serving(settings: Settings, reactor: Any, p1_server: P1Server | None) -> li
     if settings.p1_server is None or p1_server is None:
         return []
     return [listening(reactor, settings.p1_server, p1_server, "--p1-server", "tcp:2001")]
+
+
+def _decryption(settings: Settings) -> Callable[[], Decryption | None]:
+    """Makes what decrypts, for each device one of its own, if the operator has a key."""
+    if settings.decryption_key_file is None:
+        return lambda: None
+    try:
+        # Imported here and not above: most meters print plainly.
+        from dsmr_tw.decrypt import Decryption, read_keys
+    except ImportError as error:
+        raise SettingsError(
+            f"--decryption-key-file needs more than is installed ({error}): pip install '.[decrypt]'"
+        ) from error
+    return partial(Decryption, read_keys(settings.decryption_key_file))
 
 
 def _weather(settings: Settings, reactor: Any, clock: IReactorTime, store: IStore) -> list[WeatherService]:

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from zope.interface import implementer
 
+from dsmr_tw.decrypt import Decryption
 from dsmr_tw.device import SerialDevice
 from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import Origin
@@ -74,7 +75,12 @@ class Meter:
     refusal: TelegramError | None = None
     """What the program behind the source says to every telegram."""
 
-    def source(self, reconnect_when_silent: bool = False, crc: CrcPolicy = CrcPolicy.STRICT) -> Source:
+    def source(
+        self,
+        reconnect_when_silent: bool = False,
+        crc: CrcPolicy = CrcPolicy.STRICT,
+        decryption: Decryption | None = None,
+    ) -> Source:
         """The source, started."""
         self.clock.advance(START)
         source = Source(
@@ -86,6 +92,7 @@ class Meter:
             endpoint=self.cable,
             reconnect_when_silent=reconnect_when_silent,
             retry_delay=lambda attempt: 0.5 * attempt,
+            decryption=decryption,
         )
         source.startService()
         return source

@@ -196,6 +196,15 @@ class RefusalTests(SettingsCase):
         for source in ({"demo": True}, {"device": ["/dev/ttyUSB0"]}):
             self.assertEqual(self.settings(p1_server="tcp:2001", **source).p1_server, "tcp:2001")
 
+    def test_a_key_without_a_meter(self) -> None:
+        """A key is for what a device prints, in bytes of eight bits."""
+        self.assertIn("--decryption-key-file is about what a --device reads", self.sentence(decryption_key_file="key"))
+        words = "--decryption-key-file needs --baud 115200"
+        self.assertIn(words, self.sentence(decryption_key_file="key", device=["/dev/ttyUSB0"], baud="9600"))
+        settings = self.settings({"DSMR_DECRYPTION_KEY_FILE": "/etc/dsmr.key"}, device=["/dev/ttyUSB0"])
+        self.assertEqual(settings.decryption_key_file, Path("/etc/dsmr.key"))
+        self.assertIsNone(self.settings().decryption_key_file)
+
     def test_a_password_is_not_repeated(self) -> None:
         """What stands in a database's address may be secret, and a refusal ends up in a log."""
         sentence = self.sentence(database="mysql://dsmr:secret@db.example/dsmr")

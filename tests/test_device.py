@@ -222,6 +222,19 @@ class EndpointTests(SynchronousTestCase):
         self.assertEqual(sorted(found), [(9600, 7, "E"), (115200, 8, "N")])
         self.assertTrue(all(settings["exclusive"] and settings["xonxoff"] for settings in self.opened))
 
+    def test_binary(self) -> None:
+        """A port that any byte may come from lets all of them through, also those that would steer others."""
+        self.terminal.plug()
+        endpoint = device_endpoint(SerialDevice(self.terminal.path), self.reactor, binary=True)
+        assert isinstance(endpoint, SerialEndpoint)
+        protocol = self.successResultOf(endpoint.connect(self.factory))
+        assert isinstance(protocol, Listener)
+        every = bytes(range(256))
+        os.write(self.terminal._ends[0], every)
+        (port,) = self.reactor.readers
+        port.doRead()
+        self.assertEqual(b"".join(protocol.got), every)
+
     def test_absent(self) -> None:
         """A device that is not there fails the connection, and the reason asks for the cable."""
         self.assertIn("is the cable plugged in?", self.reason())

@@ -118,6 +118,7 @@ class HealthTests(SynchronousTestCase):
                     "crc_errors": 0,
                     "rejected": 0,
                     "bytes_skipped": 0,
+                    "frames_refused": None,
                     "reconnects": 0,
                 }
             ],

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.domain.telegram import RawTelegram, TelegramAssembler
 from dsmr_tw.errors import CrcError, TelegramError, TelegramTooLong
-from dsmr_tw.serialproto import TelegramReceiver
+from dsmr_tw.serialproto import RECENT_BYTES, TelegramReceiver
 from tests.printing import pieces, printed
 
 
@@ -170,3 +170,12 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(line.receiver.bytes_since_telegram, 50)
         line.receiver.dataReceived(printed(1))
         self.assertEqual(line.receiver.bytes_since_telegram, 0)
+
+    def test_recent_bytes(self) -> None:
+        """The last bytes are kept as they came, and no more of them than a bound."""
+        line = Line()
+        line.receiver.dataReceived(b"\xff" * 50)
+        line.receiver.dataReceived(b"\xfe" * 50)
+        self.assertEqual(line.receiver.recent, b"\xff" * 50 + b"\xfe" * 50)
+        line.receiver.dataReceived(b"a" * 9000 + b"b")
+        self.assertEqual(line.receiver.recent, b"a" * (RECENT_BYTES - 1) + b"b")

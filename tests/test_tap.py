@@ -37,6 +37,7 @@ from dsmr_tw.stored import ReadingFilter
 from dsmr_tw.tap import Options, Parts, build, makeService
 from dsmr_tw.weather import WeatherService
 from dsmr_tw.weatherfeeds import OpenMeteo
+from tests.encrypting import LUXEMBOURG
 from tests.telegramtext import telegram
 
 
@@ -259,6 +260,41 @@ class ComposedTests(TestCase):
         sys.modules["dsmr_tw.weather"] = None  # type: ignore[assignment]  # as if it could not be imported
         settings = evolve(self.settings, weather="buienradar:6260")
         self.assertRaisesRegex(SettingsError, r"pip install '\.\[weather\]'", build, settings, reactor)
+
+    def key_file(self) -> Path:
+        """A file with a key."""
+        path = Path(self.mktemp())
+        path.write_text(LUXEMBOURG.key.hex())
+        path.chmod(0o600)
+        return path
+
+    def test_telegrams_are_decrypted_where_there_is_a_key(self) -> None:
+        """Each device has its own counts of frames refused in ``/health``; without a key there are none."""
+        settings = evolve(self.settings, demo=False, device=("/dev/ttyUSB0", "/dev/ttyUSB1"))
+        self.assertEqual(self.frames_refused(settings), [None, None])
+        settings = evolve(
+            settings, state_dir=Path(self.mktemp()).resolve(), decryption_key_file=self.key_file(), demo=False
+        )
+        self.assertEqual(self.frames_refused(settings), [{"tag": 0, "counter": 0, "length": 0}] * 2)
+
+    def frames_refused(self, settings: Settings) -> list[object]:
+        """What ``/health`` shows for each source."""
+        report: Any = build(settings, reactor).web.health.report()
+        return [source["frames_refused"] for source in report["sources"]]
+
+    def test_a_house_that_decrypts_nothing(self) -> None:
+        """What decrypts is not even imported then."""
+        script = "import sys, dsmr_tw.tap; sys.exit('dsmr_tw.decrypt' in sys.modules)"
+        environment = {**os.environ, "PYTHONPATH": str(Path(dsmr_tw.__file__).parents[1])}
+        subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+
+    def test_decryption_that_is_not_installed(self) -> None:
+        """Where the extra is missing that decryption needs, a sentence says how to install it."""
+        loaded = sys.modules["dsmr_tw.decrypt"]
+        self.addCleanup(sys.modules.__setitem__, "dsmr_tw.decrypt", loaded)
+        sys.modules["dsmr_tw.decrypt"] = None  # type: ignore[assignment]  # as if it could not be imported
+        settings = evolve(self.settings, demo=False, device=("/dev/ttyUSB0",), decryption_key_file=self.key_file())
+        self.assertRaisesRegex(SettingsError, r"pip install '\.\[decrypt\]'", build, settings, reactor)
 
     def test_a_port_that_is_taken(self) -> None:
         """Said in one sentence, with the port."""

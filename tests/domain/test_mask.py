@@ -39,11 +39,15 @@ def header_of(identification: bytes, *lines: bytes) -> bytes:
     return done.raw.data.split(b"\r\n")[0]
 
 
+IDS_TOLD = ("serial", "nameplate", "logical_name", "device_address", "owners_number")
+"""What may stand for the id of a meter that prints none."""
+
+
 def values(raw: RawTelegram) -> dict[str | None, object]:
     """What a telegram tells, but for ids and messages, of which only the length is seen."""
     told: dict[str | None, object] = dict(TelegramParser().parse(raw).told)
     for key, value in told.items():
-        if key and (key.endswith(("equipment_id", "message", "message_code", "logical_name"))):
+        if key and (key.endswith((*IDS_TOLD, "equipment_id", "message", "message_code"))):
             told[key] = len(value) if isinstance(value, str) else None
     return told
 
