@@ -39,17 +39,17 @@ def header_of(identification: bytes, *lines: bytes) -> bytes:
     return done.raw.data.split(b"\r\n")[0]
 
 
-IDS_TOLD = ("serial", "nameplate", "logical_name", "device_address", "owners_number")
-"""What may stand for the id of a meter that prints none."""
+HIDDEN = (
+    *("_id", "serial", "nameplate", "logical_name", "device_address", "owners_number", "ean", "port_version"),
+    *("message", "message_code"),
+)
+"""What says whose a telegram is, or may; and messages."""
 
 
 def values(raw: RawTelegram) -> dict[str | None, object]:
-    """What a telegram tells, but for ids and messages, of which only the length is seen."""
-    told: dict[str | None, object] = dict(TelegramParser().parse(raw).told)
-    for key, value in told.items():
-        if key and (key.endswith((*IDS_TOLD, "equipment_id", "message", "message_code"))):
-            told[key] = len(value) if isinstance(value, str) else None
-    return told
+    """What a telegram tells, but for what is hidden."""
+    told = TelegramParser().parse(raw).told.items()
+    return {key: value for key, value in told if not (key or "").endswith(HIDDEN)}
 
 
 class FieldTests(SynchronousTestCase):
