@@ -134,6 +134,8 @@ class PseudoTerminalTests(SynchronousTestCase):
         transport.write(b"the last one")
         transport.loseConnection()
         self.flush()
+        # The kernel hands it over when it has the time.
+        self.assertTrue(select.select([opened], [], [], 10)[0])
         self.talkers.wanted = False
         closed = self.terminal.close()
         self.look(10)

@@ -145,7 +145,9 @@ class DeviceTests(ClosingCase):
         """With that of the hour's first quarter, and of its last."""
         self.add(*telegrams("0=0 120=120"), *gas_values("0=0 15=1 45=6 60=9 75=10 120=18"))
         self.settle()
-        self.assertEqual(self.run_sql("SELECT gas, gas_estimated FROM hour_statistics"), [(9, 0), (9, 0)])
+        self.assertEqual(
+            self.run_sql("SELECT gas, gas_estimated FROM hour_statistics ORDER BY instant"), [(9, 0), (9, 0)]
+        )
 
     def test_a_device_that_is_silent(self) -> None:
         """After four hours it is waited for no more, but for the last hour."""
@@ -257,7 +259,7 @@ class VanishingTests(ClosingCase):
 
     def forget_readings(self, start: int) -> None:
         """Delete the readings from a minute on, and mark where they were."""
-        instants = self.run_sql(f"SELECT instant FROM reading WHERE instant >= {minute(start)}")
+        instants = self.run_sql(f"SELECT instant FROM reading WHERE instant >= {minute(start)} ORDER BY instant")
         self.run_sql(f"DELETE FROM reading WHERE instant >= {minute(start)}")
         for mark in {at - at % QUARTER for (at,) in instants}:
             self.run_sql(f"INSERT INTO dirty_quarter (meter_id, instant) VALUES ({FIRST}, {mark})")
@@ -296,7 +298,7 @@ class FirstReadingsTests(ClosingCase):
         """The first readings of each day; instants as minutes."""
         return [
             (self.minute_of(row[0]), *row[1:5], self.minute_of(row[5]), row[6])
-            for row in self.run_sql(f"SELECT {self.FIRSTS} FROM day_statistics")
+            for row in self.run_sql(f"SELECT {self.FIRSTS} FROM day_statistics ORDER BY instant")
         ]
 
     def minute_of(self, instant: int | None) -> int | None:
@@ -427,7 +429,7 @@ class LocalDaysTests(ClosingCase):
             quarters = range(start, end + HOUR, QUARTER)
             self.add(*(heard(at, delivered_1=number) for number, at in enumerate(quarters)))
             self.settle()
-            rows = self.run_sql("SELECT instant, end_at FROM day_statistics")
+            rows = self.run_sql("SELECT instant, end_at FROM day_statistics ORDER BY instant")
             self.assert_meet(rows, start)
             self.assertEqual(sum(self.amounts("day_statistics")), (rows[-1][1] - start) // QUARTER)
 

@@ -79,7 +79,8 @@ class MemoryTests(SqliteCase):
             self.add(heard(NOON + second * SECOND))
             self.add(heard(NOON + second * SECOND, origin=SECOND_CABLE, equipment_id=OTHER_METER))
         self.assertEqual(
-            self.rows("SELECT meter_id, minutes FROM reading_count WHERE hours = 1"), [(FIRST, 1), (FIRST + 1, 1)]
+            self.rows("SELECT meter_id, minutes FROM reading_count WHERE hours = 1 ORDER BY meter_id"),
+            [(FIRST, 1), (FIRST + 1, 1)],
         )
 
     def test_a_minute_that_another_program_emptied_is_counted_again(self) -> None:

@@ -158,7 +158,7 @@ class DeviceTests(MarksCase):
 
     def device_amounts(self) -> list[int]:
         """The amounts of all quarters of devices."""
-        return [amount for (amount,) in self.run_sql("SELECT amount FROM device_quarter")]
+        return [amount for (amount,) in self.run_sql("SELECT amount FROM device_quarter ORDER BY instant")]
 
     def test_where_it_gave_a_value_a_device_is_computed(self) -> None:
         """Its quarters do not change with electricity's."""
@@ -172,7 +172,9 @@ class DeviceTests(MarksCase):
         self.add(*gas_values("30=8"))
         self.settle()
         self.assertEqual(self.device_amounts(), [4, 4, 0, 0, 0])
-        self.assertEqual(self.run_sql("SELECT position FROM device_quarter"), [(0,), (4,), (8,), (8,), (8,)])
+        self.assertEqual(
+            self.run_sql("SELECT position FROM device_quarter ORDER BY instant"), [(0,), (4,), (8,), (8,), (8,)]
+        )
 
     def test_marks_that_are_far_apart_for_a_device(self) -> None:
         """Where the meter speaks seldom and the device often, one stretch of the one is several of the other."""
@@ -195,7 +197,7 @@ class DeviceTests(MarksCase):
         """That may be hours away from where anything changed for the meter: here at both ends of a long silence."""
         self.add(*telegrams(steady(0, 601)), *gas_values("0=0 400=40 600=60"))
         self.settle()
-        gas = "SELECT gas FROM hour_statistics"
+        gas = "SELECT gas FROM hour_statistics ORDER BY instant"
         self.assertEqual(self.run_sql(gas), [(0,)] * 6 + [(40,)] + [(0,)] * 2 + [(20,)])
         self.add(*gas_values("200=10"))
         self.settle()
@@ -213,7 +215,7 @@ class DeviceTests(MarksCase):
         self.settle()
         [(gas_meter,)] = self.run_sql(f"SELECT id FROM equipment WHERE printed_id = '{GAS_METER}'")
         found = {
-            table: self.run_sql(f"SELECT equipment_id, (instant - {NOON}) / {MINUTE} FROM {table}")
+            table: self.run_sql(f"SELECT equipment_id, (instant - {NOON}) / {MINUTE} FROM {table} ORDER BY 2, 1")
             for table in ("epoch", "outlier")
         }
         self.assertEqual(found, {"epoch": [(0, 0), (gas_meter, 0)], "outlier": [(gas_meter, 20)]})
