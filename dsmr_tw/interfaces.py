@@ -24,12 +24,14 @@ from dsmr_tw.stored import (
     DaySum,
     DevicePage,
     Equipment,
+    EventPage,
     Findings,
     LedgerSummary,
     Live,
     Meter,
     MinutePage,
     Move,
+    PeakPage,
     ReadingFilter,
     ReadingPage,
     SpanFilter,
@@ -50,7 +52,7 @@ class IReadings(Interface):
         """Make all groups durable in one transaction, or none of them.
 
         With the readings go, in the same transaction: device readings, equipment, the choice of the meter,
-        latest telegram, meter statistics, counts, and the marks of dirty quarters.
+        latest telegram, meter statistics, peaks and power failures, counts, and the marks of dirty quarters.
         A reading that is stored already changes nothing and is answered with its id.
 
         Fires with: a receipt for each arrival, in the same order and grouping, once everything is on disk.
@@ -76,6 +78,11 @@ class IReadings(Interface):
 
         Its cost does not grow with the number of values stored.
         """
+
+    def device(
+        wanted: ReadingFilter, equipment_id: int, descending: bool, offset: int, limit: int
+    ) -> Deferred[DevicePage]:
+        """The same of one M-Bus device of the meter; of a device that it has not, nothing."""
 
     def total() -> Deferred[int]:
         """How many readings of all meters are stored, counted between two commits."""
@@ -195,6 +202,16 @@ class IStatistics(Interface):
         """
 
 
+class IFacts(Interface):
+    """What meters date themselves; it comes with readings."""
+
+    def peaks(wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[PeakPage]:
+        """``limit`` peaks of months from ``offset`` on, by month; the filter is over the first instants of months."""
+
+    def events(wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[EventPage]:
+        """``limit`` power failures from ``offset`` on, by their ends; so is the filter."""
+
+
 class IContracts(Interface):
     """Supplier contracts. Of one meter no two hold on one day, whoever enters them at the same time."""
 
@@ -305,6 +322,7 @@ class IStore(Interface):
     meters = Attribute("an IMeters")
     keys = Attribute("an IKeys")
     statistics = Attribute("an IStatistics")
+    facts = Attribute("an IFacts")
     contracts = Attribute("an IContracts")
     temperatures = Attribute("an ITemperatures")
     ledger = Attribute("an ILedger")

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from attrs import field, frozen
 
-from dsmr_tw.domain.reading import DeviceReading, MeterStatistics, Phases, StoredReading
+from dsmr_tw.domain.reading import DeviceReading, MeterStatistics, MonthPeak, Phases, StoredReading
 from dsmr_tw.domain.spans import Amounts, SpanKind, SpanRow
 from dsmr_tw.domain.temperature import Temperature
 
@@ -82,6 +82,34 @@ class DevicePage:
 
     count: int
     readings: list[StoredDeviceReading]
+
+
+@frozen
+class PeakPage:
+    """A slice of a list of the peaks of months."""
+
+    count: int
+    peaks: list[MonthPeak]
+
+
+@frozen
+class Event:
+    """Something that a meter has noted, with its date."""
+
+    at: int
+    """The instant at which it ended."""
+    kind: str
+    """``power failure``."""
+    seconds: int | None
+    """How long it was; ``None``: nobody says."""
+
+
+@frozen
+class EventPage:
+    """A slice of a list of events."""
+
+    count: int
+    events: list[Event]
 
 
 @frozen

@@ -71,6 +71,12 @@ class HeldReadings:
         """Nothing can be read here."""
         return succeed(DevicePage(0, []))
 
+    def device(
+        self, wanted: ReadingFilter, equipment_id: int, descending: bool, offset: int, limit: int
+    ) -> Deferred[DevicePage]:
+        """Nothing can be read here."""
+        return succeed(DevicePage(0, []))
+
     def total(self) -> Deferred[int]:
         """Nothing is stored here."""
         return succeed(0)

@@ -26,8 +26,8 @@ DERIVED: Final = ("quarter", "device_quarter", "epoch", "outlier", "hour_statist
 """The tables that the ledger fills from readings alone."""
 
 OTHERS: Final = (
-    *("reading", "reading_count", "device_reading", "device_reading_count", "meter_statistics"),
-    *("dirty_quarter", "ledger_state", "equipment", "origin"),
+    *("reading", "reading_count", "device_reading", "device_reading_count", "equipment_reading_count"),
+    *("meter_statistics", "dirty_quarter", "ledger_state", "equipment", "origin"),
 )
 
 

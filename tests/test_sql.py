@@ -35,7 +35,8 @@ SMALL = {
 """The tables that do not grow with time, or hardly, and why."""
 
 BIG = set(
-    "reading reading_count device_reading device_reading_count dirty_quarter quarter device_quarter epoch outlier"
+    "reading reading_count device_reading device_reading_count equipment_reading_count dirty_quarter quarter"
+    " device_quarter epoch outlier"
     " hour_statistics day_statistics row_count peak event".split()
 )
 """The tables that grow with time."""

@@ -1,4 +1,4 @@
-"""Responsible for what of a telegram is stored: one reading, the values of M-Bus devices, and the meter's own counts.
+"""Responsible for what of a telegram is stored: a reading, values of M-Bus devices, the meter's own counts and facts.
 
 A telegram needs one register 1.8.x or one value of an M-Bus device.
 Totals stand for tariff 1 where a meter prints no tariffs, or counts in none; what it counts in tariffs from 3 on is
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from dsmr_tw.domain.facts import failures, month_peaks
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.obis import DEVICE_TYPES, TYPE_OF_UNIT
 from dsmr_tw.domain.obis_abroad import TARIFFS
@@ -44,6 +45,8 @@ def arrival(telegram: Telegram, origin: Origin, received_at: int, zone: MeterZon
         _statistics(telegram),
         telegram.raw.text,
         zone.name,
+        month_peaks(telegram, zone),
+        failures(telegram, zone),
     )
 
 

@@ -125,6 +125,35 @@ class MeterStatistics:
 
 
 @frozen
+class MonthPeak:
+    """The quarter of an hour with the highest average power of a month."""
+
+    month_at: int
+    """The instant at which that month began, in the meter's zone."""
+
+    at: int
+    """The instant at which the quarter ended, by the meter's clock."""
+
+    power: int
+    """In W."""
+
+
+@frozen
+class Failure:
+    """A long power failure."""
+
+    at: int
+    """The instant at which it ended."""
+
+    seconds: int
+    """How long it was; below ``UNKNOWN_SECONDS``."""
+
+
+UNKNOWN_SECONDS = (1 << 31) - 1
+"""68 years: what meters print for a failure that they do not know the length of."""
+
+
+@frozen
 class Origin:
     """Which cable or key something came by."""
 
@@ -161,6 +190,23 @@ class Arrival:
 
     zone: str | None = None
     """The time zone in which the telegram's clocks were read; ``None`` for a v2 POST."""
+
+    peaks: tuple[MonthPeak, ...] = ()
+    """The highest quarters of months, one of each that it tells of; most telegrams repeat them."""
+
+    failures: tuple[Failure, ...] = ()
+    """The long power failures that it tells of; most telegrams repeat them."""
+
+    @property
+    def facts(self) -> Facts:
+        """All that it tells of the past."""
+        return self.peaks, self.failures
+
+
+Facts: TypeAlias = tuple[tuple[MonthPeak, ...], tuple[Failure, ...]]
+"""What a telegram tells of the past."""
+
+NO_FACTS: Facts = ((), ())
 
 
 @frozen

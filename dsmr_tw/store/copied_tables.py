@@ -47,6 +47,7 @@ TABLES: Final = tuple(
         ("reading_count", "meter_id hours instant"),
         ("device_reading", "meter_id equipment_id instant id"),
         ("device_reading_count", "meter_id device_type instant"),
+        ("equipment_reading_count", "meter_id equipment_id instant"),
         ("dirty_quarter", "meter_id instant number"),
         ("quarter", "meter_id instant"),
         ("device_quarter", "meter_id equipment_id instant"),

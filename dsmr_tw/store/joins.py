@@ -15,6 +15,7 @@ from typing import Final
 from dsmr_tw.errors import EditRefused
 from dsmr_tw.store.accounts import next_meter_id
 from dsmr_tw.store.connection import Connection
+from dsmr_tw.store.facts import HIGHER
 from dsmr_tw.store.history import ELECTRICITY, SqlHistory, registers_of
 from dsmr_tw.store.marks import mark_all
 from dsmr_tw.store.moves import number_of, same_equipment
@@ -30,6 +31,7 @@ EMPTIED: Final = (
     "device_reading",
     "reading_count",
     "device_reading_count",
+    "equipment_reading_count",
     "meter_statistics",
     "dirty_quarter",
     "quarter",
@@ -50,10 +52,12 @@ EMPTIED: Final = (
 
 DATED: Final = {
     "price": "commodity, instant, end_at, price",
-    "peak": "instant, month_at, power",
+    "peak": "instant, quarter_at, power",
     "event": "instant, kind, seconds",
 }
-"""What is dated and moves at once; of two meters' rows with one key the one stays that was there."""
+"""What is dated and moves at once; of two meters' rows with one key the one stays that was there, or is the higher."""
+
+BESIDE: Final = "ON CONFLICT DO NOTHING"
 
 STATISTICS: Final = (
     "last_seen_at, received_at, instant, dsmr_version, tariff, power_failures, long_power_failures, voltage_sags_l1,"
@@ -90,7 +94,7 @@ def begin_join(connection: Connection, meter_id: int, other_id: int) -> Move:
     for table in ("origin", "api_key"):
         connection.execute(f"UPDATE {table} SET meter_id = ?2 WHERE meter_id = ?1", ids)
     for table, columns in DATED.items():
-        _hand_over(connection, table, columns, *ids)
+        _hand_over(connection, table, columns, *ids, HIGHER if table == "peak" else BESIDE)
     connection.execute(MOVE_CONTRACTS, ids)
     connection.execute("UPDATE ledger_edit SET meter_id = ?2 WHERE meter_id = ?1", ids)
     connection.execute(
@@ -272,11 +276,12 @@ def _split_statistics(connection: Connection, meter_id: int, target_id: int) -> 
     )
 
 
-def _hand_over(connection: Connection, table: str, columns: str, meter_id: int, other_id: int) -> None:
+def _hand_over(
+    connection: Connection, table: str, columns: str, meter_id: int, other_id: int, taken: str = BESIDE
+) -> None:
     """Give a meter's rows to another one: by new rows, since the meter says on which node of a cluster a row lies."""
     connection.execute(
-        f"INSERT INTO {table} (meter_id, {columns}) SELECT ?2, {columns} FROM {table} WHERE meter_id = ?1"
-        " ON CONFLICT DO NOTHING",
+        f"INSERT INTO {table} (meter_id, {columns}) SELECT ?2, {columns} FROM {table} WHERE meter_id = ?1 {taken}",
         (meter_id, other_id),
     )
     connection.execute(f"DELETE FROM {table} WHERE meter_id = ?", (meter_id,))

@@ -18,7 +18,7 @@ from attrs import define, evolve, field
 from dsmr_tw.domain.reading import DAY, HOUR, SECOND, counts
 from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.store.connection import Connection
-from dsmr_tw.store.devices import BETWEEN
+from dsmr_tw.store.devices import BETWEEN, BETWEEN_OF_ONE
 from dsmr_tw.store.marks import mark
 from dsmr_tw.stored import Move
 
@@ -140,6 +140,8 @@ class Transfer:
     _hours: set[int] = field(factory=set, init=False)
     _days: set[tuple[int, int]] = field(factory=set, init=False)
     """Type of a device, and day."""
+    _device_days: set[tuple[int, int]] = field(factory=set, init=False)
+    """Device, and day."""
     _marks: set[int] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -171,7 +173,9 @@ class Transfer:
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (target_id, to, instant, value_id, received_after, value),
             )
-            self._days.add((self._types[to], instant - instant % DAY))
+            day = instant - instant % DAY
+            self._days.add((self._types[to], day))
+            self._device_days |= {(equipment_id, day), (to, day)}
             self._mark(instant, received_after)
         return 1
 
@@ -206,6 +210,8 @@ class Transfer:
                 self.connection.executemany(count, [(meter_id, span) for span in spans])
             for device_type, day in sorted(self._days):
                 count_devices(self.connection, meter_id, device_type, day)
+            for number, day in sorted(self._device_days):
+                count_device(self.connection, meter_id, number, day)
             mark(self.connection, meter_id, sorted(self._marks))
 
     def _insert(
@@ -271,6 +277,19 @@ def count_devices(connection: Connection, meter_id: int, device_type: int, day: 
     (values,) = connection.execute(BETWEEN, (meter_id, device_type, day, day + DAY)).fetchone()
     if values:
         connection.execute("INSERT INTO device_reading_count VALUES (?, ?, ?, ?)", (meter_id, device_type, day, values))
+
+
+def count_device(connection: Connection, meter_id: int, equipment_id: int, day: int) -> None:
+    """Count the values of one of an account's devices in a day anew; inside a write."""
+    connection.execute(
+        "DELETE FROM equipment_reading_count WHERE meter_id = ? AND equipment_id = ? AND instant = ?",
+        (meter_id, equipment_id, day),
+    )
+    (values,) = connection.execute(BETWEEN_OF_ONE, (meter_id, equipment_id, day, day + DAY)).fetchone()
+    if values:
+        connection.execute(
+            "INSERT INTO equipment_reading_count VALUES (?, ?, ?, ?)", (meter_id, equipment_id, day, values)
+        )
 
 
 def _among(equipment: Iterable[int] | None) -> str:

@@ -18,11 +18,12 @@ from typing import Any, Final, TypeAlias
 from attrs import astuple, define, field, frozen
 
 from dsmr_tw.domain.power import together
-from dsmr_tw.domain.reading import DAY, GAS, HOUR, MINUTE, SECOND, Arrival, Receipt, counts
+from dsmr_tw.domain.reading import DAY, GAS, HOUR, MINUTE, NO_FACTS, SECOND, Arrival, Facts, Receipt, counts
 from dsmr_tw.domain.spans import QUARTER
 from dsmr_tw.domain.telegram import storable
 from dsmr_tw.store import postgres_statements as statements
 from dsmr_tw.store.accounts import Accounts, Recalled
+from dsmr_tw.store.facts import POWER_FAILURE
 from dsmr_tw.store.phases import as_bytes, pack
 
 Run: TypeAlias = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
@@ -54,6 +55,8 @@ class Memory:
     """Instant, value and id of the value last written of each device: most telegrams repeat it."""
     minutes_held: dict[int, int] = field(factory=dict)
     """A minute of each meter that holds a reading for sure, the last one written to: most readings fall in it."""
+    facts_held: dict[int, Facts] = field(factory=dict)
+    """What the last telegram of each meter told of the past: most telegrams repeat it."""
 
 
 @frozen
@@ -120,6 +123,8 @@ class PostgresBatch:
         for entry in self._entries:
             if entry.arrival.reading is not None:
                 self.memory.minutes_held[entry.of.meter_id] = entry.arrival.reading.at // MINUTE
+            if entry.arrival.facts != NO_FACTS:
+                self.memory.facts_held[entry.of.meter_id] = entry.arrival.facts
 
     def _unknown_values(self) -> dict[Value, Entry]:
         """The values of devices that have to be looked for, each once; those that are known get their ids."""
@@ -200,6 +205,7 @@ class PostgresBatch:
         sent = Sent()
         self._count_readings(sent, new)
         self._count_values(sent)
+        self._add_facts(sent)
         self._mark(sent, new)
         self._tell(sent)
         heard = self.memory.accounts.take_heard()
@@ -227,12 +233,29 @@ class PostgresBatch:
 
     def _count_values(self, sent: Sent) -> None:
         found: Counter[tuple[int, int, int]] = Counter()
+        of_one: Counter[tuple[int, int, int]] = Counter()
         for value, entry in self._new_values.items():
+            of_one[entry.of.meter_id, value[0], value[1] - value[1] % DAY] += 1
             types = zip(entry.values(), entry.arrival.devices, strict=True)
             device_type = next(device.device_type for of, device in types if of == value)
             found[entry.of.meter_id, device_type, value[1] - value[1] % DAY] += 1
         rows = sorted((*key, number) for key, number in found.items())
         sent.add(statements.COUNT_DEVICES, ("meter_id", "device_type", "instant", "readings"), rows)
+        rows = sorted((*key, number) for key, number in of_one.items())
+        sent.add(statements.COUNT_EQUIPMENT, ("meter_id", "equipment_id", "instant", "readings"), rows)
+
+    def _add_facts(self, sent: Sent) -> None:
+        """Keep what telegrams tell of the past that is other than what the one before told."""
+        held: dict[int, Facts] = {}
+        peaks, events = set(), set()
+        for entry in self._entries:
+            meter_id, facts = entry.of.meter_id, entry.arrival.facts
+            if facts not in (NO_FACTS, held.get(meter_id, self.memory.facts_held.get(meter_id))):
+                held[meter_id] = facts
+                peaks |= {(meter_id, *astuple(peak)) for peak in entry.arrival.peaks}
+                events |= {(meter_id, each.at, POWER_FAILURE, each.seconds) for each in entry.arrival.failures}
+        sent.add(statements.PUT_PEAKS, ("meter_id", "instant", "quarter_at", "power"), sorted(peaks))
+        sent.add(statements.PUT_EVENTS, ("meter_id", "instant", "kind", "seconds"), sorted(events))
 
     def _mark(self, sent: Sent, new: Iterable[Entry]) -> None:
         written = [(entry, _at(entry)) for entry in new]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from dsmr_tw.domain.reading import DAY, HOUR, MINUTE
+from dsmr_tw.store.facts import HIGHER
 
 ALL: Final = 0x44_53_4D_01
 """The lock of everybody who writes readings (shared) or changes what is stored of them (alone)."""
@@ -84,6 +85,26 @@ COUNT_DEVICES: Final = """
     ORDER BY meter_id, device_type, instant
     ON CONFLICT (meter_id, device_type, instant)
     DO UPDATE SET readings = device_reading_count.readings + excluded.readings"""
+
+COUNT_EQUIPMENT: Final = """
+    INSERT INTO equipment_reading_count (meter_id, equipment_id, instant, readings)
+    SELECT meter_id, equipment_id, instant, readings FROM json_to_recordset(%s)
+        AS g (meter_id integer, equipment_id integer, instant bigint, readings bigint)
+    ORDER BY meter_id, equipment_id, instant
+    ON CONFLICT (meter_id, equipment_id, instant)
+    DO UPDATE SET readings = equipment_reading_count.readings + excluded.readings"""
+
+PUT_PEAKS: Final = f"""
+    INSERT INTO peak (meter_id, instant, quarter_at, power)
+    SELECT DISTINCT ON (meter_id, instant) meter_id, instant, quarter_at, power FROM json_to_recordset(%s)
+        AS g (meter_id integer, instant bigint, quarter_at bigint, power bigint)
+    ORDER BY meter_id, instant, power DESC, quarter_at {HIGHER}"""
+
+PUT_EVENTS: Final = """
+    INSERT INTO event (meter_id, instant, kind, seconds)
+    SELECT meter_id, instant, kind, seconds FROM json_to_recordset(%s)
+        AS g (meter_id integer, instant bigint, kind text, seconds integer)
+    ORDER BY meter_id, instant, kind ON CONFLICT DO NOTHING"""
 
 MARK: Final = """
     INSERT INTO dirty_quarter (meter_id, instant)

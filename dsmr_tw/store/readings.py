@@ -11,10 +11,21 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from dsmr_tw.domain.reading import Origin
-from dsmr_tw.interfaces import IContracts, IKeys, ILedger, IMeters, IReadings, IRetention, IStatistics, ITemperatures
+from dsmr_tw.interfaces import (
+    IContracts,
+    IFacts,
+    IKeys,
+    ILedger,
+    IMeters,
+    IReadings,
+    IRetention,
+    IStatistics,
+    ITemperatures,
+)
 from dsmr_tw.store import devices, minutes, pages
 from dsmr_tw.store.connection import Connection, Database
 from dsmr_tw.store.contracts import SqlContracts
+from dsmr_tw.store.facts import SqlFacts
 from dsmr_tw.store.keys import SqlKeys
 from dsmr_tw.store.ledger import SqlLedger
 from dsmr_tw.store.meters import SqlMeters
@@ -44,6 +55,12 @@ class SqlLists:
         """See ``IReadings``."""
         return self.database.read(devices.page, wanted, device_type, descending, offset, limit)
 
+    def device(
+        self, wanted: ReadingFilter, equipment_id: int, descending: bool, offset: int, limit: int
+    ) -> Deferred[DevicePage]:
+        """See ``IReadings``."""
+        return self.database.read(devices.page_of, wanted, equipment_id, descending, offset, limit)
+
     def total(self) -> Deferred[int]:
         """See ``IReadings``."""
         # By the writer, so that it stands in line with the commits.
@@ -65,6 +82,7 @@ class SqlPorts:
     meters: IMeters = field(init=False)
     keys: IKeys = field(init=False)
     statistics: IStatistics = field(init=False)
+    facts: IFacts = field(init=False)
     ledger: ILedger = field(init=False)
     retention: IRetention = field(init=False)
     contracts: IContracts = field(init=False)
@@ -77,6 +95,7 @@ class SqlPorts:
         self.meters = SqlMeters(self.database, self.own_meter)
         self.keys = SqlKeys(self.database)
         self.statistics = SqlStatistics(self.database)
+        self.facts = SqlFacts(self.database)
         self.ledger = SqlLedger(self.database)
         self.retention = SqlRetention(self.database)
         self.contracts = SqlContracts(self.database)

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from dsmr_tw.domain.reading import Arrival, Origin, Receipt
+from dsmr_tw.domain.reading import Arrival, Facts, Origin, Receipt
 from dsmr_tw.interfaces import IReadings, IStore
 from dsmr_tw.store.accounts import Accounts
 from dsmr_tw.store.connection import Connection
@@ -36,6 +36,7 @@ class SqliteReadings(SqlLists):
     _ids: Ids | None = None
     _newest_values: dict[int, tuple[int, int, int]] = field(factory=dict)
     _minutes_held: dict[int, int] = field(factory=dict)
+    _facts_held: dict[int, Facts] = field(factory=dict)
     _known_as_of: tuple[Connection, int, int] | None = None
 
     def add(self, groups: Sequence[Sequence[Arrival]], now: int) -> Deferred[list[list[Receipt]]]:
@@ -52,7 +53,7 @@ class SqliteReadings(SqlLists):
 
     def _add(self, connection: Connection, groups: Sequence[Sequence[Arrival]], now: int) -> list[list[Receipt]]:
         accounts, ids = self._known(connection)
-        batch = Batch(connection, accounts, ids, self._newest_values, self._minutes_held, now)
+        batch = Batch(connection, accounts, ids, self._newest_values, self._minutes_held, self._facts_held, now)
         receipts = [batch.add(group) for group in groups]
         batch.finish()
         return receipts
@@ -67,6 +68,7 @@ class SqliteReadings(SqlLists):
             self._ids.load()
             self._newest_values.clear()
             self._minutes_held.clear()
+            self._facts_held.clear()
             self._known_as_of = as_of
         return self._accounts, self._ids
 

@@ -11,12 +11,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from attrs import define, field
+from attrs import astuple, define, field
 
-from dsmr_tw.domain.reading import DAY, GAS, HOUR, MINUTE, SECOND, Arrival, DeviceReading, Receipt, counts
+from dsmr_tw.domain.reading import (
+    DAY,
+    GAS,
+    HOUR,
+    MINUTE,
+    NO_FACTS,
+    SECOND,
+    Arrival,
+    DeviceReading,
+    Facts,
+    Receipt,
+    counts,
+)
 from dsmr_tw.domain.telegram import storable
 from dsmr_tw.store.accounts import Accounts
 from dsmr_tw.store.connection import Connection
+from dsmr_tw.store.facts import HIGHER, POWER_FAILURE
 from dsmr_tw.store.marks import MARK
 from dsmr_tw.store.moves import PUT_READING, SAME_READING
 from dsmr_tw.store.phases import pack, pack_power
@@ -24,6 +37,10 @@ from dsmr_tw.store.phases import pack, pack_power
 QUARTER = HOUR // 4
 
 IN_MINUTE = "SELECT 1 FROM reading WHERE meter_id = ? AND instant >= ? AND instant < ? LIMIT 1"
+
+PUT_PEAK = f"INSERT INTO peak (meter_id, instant, quarter_at, power) VALUES (?, ?, ?, ?) {HIGHER}"
+
+PUT_EVENT = "INSERT INTO event (meter_id, instant, kind, seconds) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 SAVE_STATISTICS = """
     INSERT INTO meter_statistics
@@ -80,10 +97,13 @@ class Batch:
     """Instant, value and id of the value last written of each device: most telegrams repeat it."""
     minutes_held: dict[int, int]
     """A minute of each meter that holds a reading for sure, the last one written to: most readings fall in it."""
+    facts_held: dict[int, Facts]
+    """What the last telegram of each meter told of the past: most telegrams repeat it."""
     now: int
     _counts: Counter[tuple[int, int, int]] = field(factory=Counter)
     _minutes: Counter[tuple[int, int, int]] = field(factory=Counter)
     _device_counts: Counter[tuple[int, int, int]] = field(factory=Counter)
+    _equipment_counts: Counter[tuple[int, int, int]] = field(factory=Counter)
     _marks: set[tuple[int, int]] = field(factory=set)
     _latest: dict[int, Arrival] = field(factory=dict)
     _seen: dict[int, int] = field(factory=dict)
@@ -110,6 +130,12 @@ class Batch:
                 " SET readings = readings + excluded.readings",
                 [(*key, readings) for key, readings in self._device_counts.items()],
             )
+        if self._equipment_counts:
+            self.connection.executemany(
+                "INSERT INTO equipment_reading_count VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                " SET readings = readings + excluded.readings",
+                [(*key, readings) for key, readings in self._equipment_counts.items()],
+            )
         if self._marks:
             self.connection.executemany(MARK, self._marks)
         for meter_id, seen_at in self._seen.items():
@@ -127,6 +153,8 @@ class Batch:
             latest = self._latest.get(meter_id)
             if latest is None or latest.received_at <= received_at:
                 self._latest[meter_id] = arrival
+        if arrival.facts not in (NO_FACTS, self.facts_held.get(meter_id)):
+            self._add_facts(meter_id, arrival)
         created, gas_id = False, None
         for device in arrival.devices:
             device_id, is_new = self._add_device(meter_id, device, received_at)
@@ -191,12 +219,24 @@ class Batch:
                 "INSERT INTO device_reading VALUES (?, ?, ?, ?, ?, ?)",
                 (meter_id, equipment_id, device.at, device_id, (received_at - device.at) // SECOND, device.value),
             )
-            self._device_counts[meter_id, device.device_type, device.at - device.at % DAY] += 1
+            day = device.at - device.at % DAY
+            self._device_counts[meter_id, device.device_type, day] += 1
+            self._equipment_counts[meter_id, equipment_id, day] += 1
             self._mark(meter_id, device.at, received_at)
         else:
             (device_id,) = row
         self.newest_values[equipment_id] = (device.at, device.value, device_id)
         return device_id, row is None
+
+    def _add_facts(self, meter_id: int, arrival: Arrival) -> None:
+        """Keep the peaks and power failures of a telegram that tells others than the one before."""
+        if arrival.peaks:
+            self.connection.executemany(PUT_PEAK, [(meter_id, *astuple(peak)) for peak in arrival.peaks])
+        if arrival.failures:
+            self.connection.executemany(
+                PUT_EVENT, [(meter_id, failure.at, POWER_FAILURE, failure.seconds) for failure in arrival.failures]
+            )
+        self.facts_held[meter_id] = arrival.facts
 
     def _mark(self, meter_id: int, at: int, received_at: int) -> None:
         if counts(at, received_at):

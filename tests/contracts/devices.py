@@ -70,6 +70,46 @@ class DeviceValuesContract(StoreCase):
         self.assertEqual(page.count, len(page.readings))
         return [(stored.reading, stored.previous) for stored in page.readings]
 
+    def value_page(
+        self,
+        equipment_id: int,
+        meter_id: int = FIRST,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 10_000,
+    ) -> DevicePage:
+        """A page of the list of one device's values."""
+        wanted = ReadingFilter(meter_id, start, end)
+        page: DevicePage = self.ask(self.store.readings.device, wanted, equipment_id, descending, offset, limit)
+        return page
+
+    def numbers(self, meter_id: int = FIRST) -> dict[str | None, int]:
+        """The numbers of a meter's equipment, by what it prints."""
+        return {each.printed_id: each.id for each in self.ask(self.store.meters.equipment, meter_id)}
+
+    def test_one_device_has_a_list_of_its_own(self) -> None:
+        """Two gas meters never mix, and each value comes with the one before it of the same device."""
+        self.add(heard(NOON, gas(NOON, 1), gas(NOON, 50, OTHER_GAS_METER), water(NOON, 7)))
+        self.add(heard(NOON + MINUTE, gas(NOON + MINUTE, 3), gas(NOON + MINUTE, 51, OTHER_GAS_METER)))
+        page = self.value_page(self.numbers()[OTHER_GAS_METER])
+        self.assertEqual(
+            (page.count, [(it.reading.value, it.previous) for it in page.readings]), (2, [(50, None), (51, 50)])
+        )
+        page = self.value_page(self.numbers()[GAS_METER], start=NOON + 1, end=NOON + MINUTE)
+        self.assertEqual((page.count, [(it.reading.value, it.previous) for it in page.readings]), (1, [(3, 1)]))
+
+    def test_a_device_that_is_not_the_meters(self) -> None:
+        """Another meter's device, the meter itself and a number that nothing has give nothing."""
+        self.add(heard(NOON, gas(NOON, 1)))
+        [receipt] = self.add(heard(NOON, gas(NOON, 1), equipment_id=OTHER_METER, origin=SECOND_CABLE))
+        others = self.numbers(receipt.meter_id)[GAS_METER]
+        for number in (others, self.numbers()[METER], 1 << 30):
+            self.assertEqual(self.value_page(number), DevicePage(0, []))
+        self.assertEqual(self.value_page(others, receipt.meter_id).count, 1)
+
     def test_a_meter_without_devices_has_no_values(self) -> None:
         """A list of nothing is empty, also of a type that was never seen."""
         self.add(heard(NOON))
@@ -159,6 +199,21 @@ class DeviceValuesContract(StoreCase):
             if descending:
                 seen.reverse()
             self.assertEqual([(stored.reading, stored.previous) for stored in seen], expected)
+            self.check_each_device(meter_id, expected, descending=descending, offset=limit)
+
+    def check_each_device(
+        self, meter_id: int, expected: list[tuple[DeviceReading, int | None]], *, descending: bool, offset: int
+    ) -> None:
+        """What the list of one device has behind an offset, where no span was asked for."""
+        for printed_id, number in self.numbers(meter_id).items():
+            page = self.value_page(number, meter_id, descending=descending, offset=offset, limit=3)
+            own = self.value_page(number, meter_id)
+            self.assertEqual((page.count, own.count), (len(own.readings), len(own.readings)))
+            rows = own.readings[::-1] if descending else own.readings
+            self.assertEqual(page.readings, rows[offset : offset + 3])
+            listed = [(it.reading, it.previous) for it in own.readings]
+            wanted = [pair for pair in expected if pair[0].equipment_id == printed_id]
+            self.assertEqual([pair for pair in listed if pair in wanted], wanted)
 
     _houses = count()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from zope.interface.verify import verifyObject
 
 from dsmr_tw.domain.reading import SECOND
-from dsmr_tw.interfaces import IContracts, IKeys, IMeters, IReadings, IStatistics, IStore, ITemperatures
+from dsmr_tw.interfaces import IContracts, IFacts, IKeys, IMeters, IReadings, IStatistics, IStore, ITemperatures
 from tests.arrivals import NOON, heard
 from tests.contracts.accounts import DevicesContract, MetersOfArrivalsContract
 from tests.contracts.contracts import ContractsContract
 from tests.contracts.devices import DeviceValuesContract
 from tests.contracts.edits import EditsContract
+from tests.contracts.facts import FactsContract
 from tests.contracts.ledger import LedgerContract
 from tests.contracts.meters import KeysContract, MetersContract, NamesContract
 from tests.contracts.minutes import MinutesContract
@@ -35,6 +36,7 @@ class StoreContract(
     MovesContract,
     LedgerContract,
     TemperaturesContract,
+    FactsContract,
 ):
     """Everything that a store promises. A test case gives it ``make_store`` and ``ask``."""
 
@@ -47,6 +49,7 @@ class StoreContract(
         verifyObject(IContracts, self.store.contracts)
         verifyObject(ITemperatures, self.store.temperatures)
         verifyObject(IStatistics, self.store.statistics)
+        verifyObject(IFacts, self.store.facts)
 
     def test_it_can_be_opened_again(self) -> None:
         """Closing is no end: the same store may be opened once more, and reads and writes as before."""

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.domain.arrival import arrival, clock_of
 from dsmr_tw.domain.localtime import instant_of, meter_zone, to_utc_text
 from dsmr_tw.domain.parse import TelegramParser
-from dsmr_tw.domain.reading import Arrival, DeviceReading, MeterStatistics, Origin, Reading
+from dsmr_tw.domain.reading import Arrival, DeviceReading, Failure, MeterStatistics, Origin, Reading
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, outcomes_in
 from dsmr_tw.errors import TelegramError
 from tests.golden_telegrams import telegram, valid_dutch, without_clock, without_register
@@ -83,8 +83,15 @@ class GoldenTests(SynchronousTestCase):
                 statistics=MeterStatistics("50", 2, 4, 2, (2, 1, 0), (0, 3, 0)),
                 telegram=data.decode("latin-1").rstrip(),
                 zone="Europe/Amsterdam",
+                failures=(Failure(at("2010-12-08T14:24:15Z"), 240), Failure(at("2010-12-08T14:10:04Z"), 301)),
             ),
         )
+
+    def test_peaks(self) -> None:
+        """A Belgian meter's peaks of months go with its reading."""
+        stored = arrived(telegram("be-emucs-50217-02"))
+        self.assertEqual([peak.power for peak in stored.peaks], [1862, 4229, 4927, 3064])
+        self.assertEqual(stored.failures, ())
 
     def test_single_phase(self) -> None:
         """A single-phase DSMR 4 meter has no second phase, which is not the same as a zero."""

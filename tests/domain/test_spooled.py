@@ -50,6 +50,15 @@ class RecordTests(SynchronousTestCase):
                     seen += 1
         self.assertGreaterEqual(seen, len(CORPUS) - 2)
 
+    def test_facts_come_back(self) -> None:
+        """What a telegram tells of the past outlives an outage of the store with it."""
+        for name in ("be-emucs-50217-06", "dsmr-4-2-00"):
+            [raw] = outcomes_in((CORPUS[0].parent / f"{name}.txt").read_bytes(), CrcPolicy.OFF)
+            assert isinstance(raw, RawTelegram)
+            again = self.again(taken(raw))
+            assert isinstance(again, Arrival)
+            self.assertTrue(again.peaks or again.failures, name)
+
     @given(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=80),
         st.none() | st.integers(1, 2**62),

@@ -268,5 +268,10 @@ class OldReadingsTests(SynchronousTestCase):
         expected = Counter((of, at - at % DAY) for of in (GAS, WATER) for at in self.INSTANTS)
         counted = self.rows("SELECT device_type, instant, readings FROM device_reading_count WHERE meter_id = 1")
         self.assertEqual({(of, day): readings for of, day, readings in counted}, expected)
+        counted = self.rows(
+            "SELECT device_type, instant, readings FROM equipment_reading_count AS c"
+            " JOIN equipment AS e ON e.id = c.equipment_id WHERE c.meter_id = 1"
+        )
+        self.assertEqual({(of, day): readings for of, day, readings in counted}, expected)
         page = result_of(self.store.readings.devices(ReadingFilter(1), GAS, False, 0, 10))
         self.assertEqual((page.count, [stored.reading.at for stored in page.readings]), (7, list(self.INSTANTS)))

@@ -34,7 +34,7 @@ from tests.store.test_sqlite import SqliteCase
 
 SECOND_METER, THIRD_METER = FIRST + 1, FIRST + 2
 
-COUNTED = "reading_count device_reading_count row_count".split()
+COUNTED = "reading_count device_reading_count equipment_reading_count row_count".split()
 DERIVED = "quarter device_quarter epoch outlier hour_statistics day_statistics".split()
 
 EQUIPMENT = (

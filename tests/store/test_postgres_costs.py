@@ -50,6 +50,8 @@ FILL: Final = f"""
         FROM reading, (VALUES (1), (24)) AS v (hours) GROUP BY 1, 2, 3;
     INSERT INTO device_reading_count SELECT meter_id, {GAS}, instant - instant % {DAY}, count(*)
         FROM device_reading GROUP BY 1, 2, 3;
+    INSERT INTO equipment_reading_count SELECT meter_id, equipment_id, instant - instant % {DAY}, count(*)
+        FROM device_reading GROUP BY 1, 2, 3;
     INSERT INTO quarter SELECT m, {START} + n * {QUARTER}, 1, 0, 1, 0, n, 0, n, 0, 400, 400, 0, 0,
             {START} + n * {QUARTER}, {START} + n * {QUARTER}
         FROM generate_series(0::bigint, {4 * HOURS - 1}) AS n, generate_series(1, 2) AS m;
@@ -178,6 +180,7 @@ class ListCostsTests(CostsCase):
         """A page of what gas meters gave, and a long one."""
         devices = self.store.readings.devices
         self.assert_even(HOURS, devices, ReadingFilter(2), GAS)
+        self.assert_even(HOURS, self.store.readings.device, ReadingFilter(2), 4)
         found = self.assert_cheap(devices, ReadingFilter(1), GAS, False, 100, 600, blocks=1_500)
         self.assertEqual(len(found.readings), 600)
 

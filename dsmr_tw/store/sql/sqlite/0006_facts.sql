@@ -1,0 +1,28 @@
+-- What a meter dates itself, as it is stored now, and how many values each M-Bus device gave. Nothing wrote peaks before.
+
+DROP TABLE peak;
+
+-- The highest quarter of an hour of a month that the meter prints. instant is the first of the month in the meter's
+-- zone, quarter_at the end of the quarter by the meter's clock.
+CREATE TABLE peak (
+    meter_id INTEGER NOT NULL,
+    instant INTEGER NOT NULL,
+    quarter_at INTEGER NOT NULL,
+    power INTEGER NOT NULL,
+    PRIMARY KEY (meter_id, instant)
+) WITHOUT ROWID;
+
+-- How many values one M-Bus device gave in a day, UTC. Kept by whoever inserts or deletes them, in the same
+-- transaction.
+CREATE TABLE equipment_reading_count (
+    meter_id INTEGER NOT NULL,
+    equipment_id INTEGER NOT NULL,
+    instant INTEGER NOT NULL,
+    readings INTEGER NOT NULL,
+    PRIMARY KEY (meter_id, equipment_id, instant)
+) WITHOUT ROWID;
+
+-- The remainder of a negative instant is negative: its day began a day earlier than without the second one.
+INSERT INTO equipment_reading_count
+SELECT meter_id, equipment_id, instant - (instant % 86400000000 + 86400000000) % 86400000000, count(*)
+FROM device_reading GROUP BY 1, 2, 3;
