@@ -206,7 +206,7 @@ class IFacts(Interface):
     """What meters date themselves; it comes with readings."""
 
     def peaks(wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[PeakPage]:
-        """``limit`` peaks of months from ``offset`` on, by month; the filter is over the first instants of months."""
+        """``limit`` peaks of months from ``offset`` on, by month; the filter is over ``MonthPeak.month_at``."""
 
     def events(wanted: ReadingFilter, descending: bool, offset: int, limit: int) -> Deferred[EventPage]:
         """``limit`` power failures from ``offset`` on, by their ends; so is the filter."""

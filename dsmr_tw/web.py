@@ -5,6 +5,8 @@
     /api/v2/statistics/…    dsmr_tw/api/statistics.py
     /api/v2/export/…        dsmr_tw/api/export.py
     /api/v2/weather/…       dsmr_tw/api/weather.py
+    /api/v2/devices…        dsmr_tw/api/devices.py
+    /api/v2/peaks, …/events dsmr_tw/api/facts.py
     /api/v2/…               dsmr_tw/api/v2.py
 
 What the supplier charges, ``/api/v2/consumption/energy-supplier-prices…``, is answered by ``dsmr_tw/api/prices.py``.
@@ -31,7 +33,12 @@ from dsmr_tw.api import problems
 from dsmr_tw.api.answers import bytes_answer, json_answer, text_answer
 from dsmr_tw.api.auth import KeyRing
 from dsmr_tw.api.consumption import ConsumptionApi
+from dsmr_tw.api.devices import PATH as DEVICES_PATH
+from dsmr_tw.api.devices import DevicesApi
 from dsmr_tw.api.export import ExportApi
+from dsmr_tw.api.facts import EVENTS as EVENTS_PATH
+from dsmr_tw.api.facts import PEAKS as PEAKS_PATH
+from dsmr_tw.api.facts import FactsApi
 from dsmr_tw.api.gate import Gate
 from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.paging import PageMaker, is_host
@@ -83,12 +90,17 @@ class Web:
         statistics = StatisticsApi(self.store, gate, meters, pages, self.clock)
         export = ExportApi(self.store, gate, meters, self.limits, self.clock)
         weather = WeatherApi(self.store, gate, meters, pages)
+        devices = DevicesApi(self.store, gate, meters, pages)
+        facts = FactsApi(self.store.facts, gate, meters, pages)
         parts = (
             (PRICES_PATH.encode(), prices.app),
             (b"/api/v2/consumption/", consumption.app),
             (b"/api/v2/statistics/", statistics.app),
             (b"/api/v2/export/", export.app),
             (b"/api/v2/weather/", weather.app),
+            (DEVICES_PATH.encode(), devices.app),
+            (PEAKS_PATH.encode(), facts.app),
+            (EVENTS_PATH.encode(), facts.app),
             (b"/api/v2/", v2.app),
             (b"/", self.app),
         )

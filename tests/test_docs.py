@@ -9,7 +9,9 @@ from attrs import NOTHING, fields
 from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.api.consumption import ConsumptionApi
+from dsmr_tw.api.devices import DevicesApi
 from dsmr_tw.api.export import ExportApi
+from dsmr_tw.api.facts import FactsApi
 from dsmr_tw.api.prices import PricesApi
 from dsmr_tw.api.statistics import StatisticsApi
 from dsmr_tw.api.v2 import ApiV2
@@ -85,7 +87,7 @@ class InterfacePagesTests(SynchronousTestCase):
     def test_every_route_of_version_2_is_documented(self) -> None:
         """``docs/api-v2.md`` names each path that version 2 of the API answers."""
         text = text_of(API_V2)
-        parts = (ApiV2, ConsumptionApi, ExportApi, PricesApi, StatisticsApi, WeatherApi)
+        parts = (ApiV2, ConsumptionApi, DevicesApi, ExportApi, FactsApi, PricesApi, StatisticsApi, WeatherApi)
         rules = {rule.rule for part in parts for rule in part.app.url_map.iter_rules()}
         routes = {CONVERTER.sub("{id}", rule.removeprefix("/api/v2/")) for rule in rules}
         self.assertEqual([route for route in sorted(routes) if f"{route}`" not in text], [])

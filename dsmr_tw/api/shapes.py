@@ -1,6 +1,6 @@
 """Responsible for the names and forms that values have in JSON.
 
-Field names are known here, in ``shapes_ledger``, ``shapes_costs`` and ``shapes_weather``, and in no other file.
+Field names are known here and in the other ``shapes`` modules, and in no other file.
 Domain values in, dictionaries for JSON out, in the order that the API document gives; and the tables of the fields that
 may be submitted.
 Decimals are strings, absent is ``None``, and every field is always there.

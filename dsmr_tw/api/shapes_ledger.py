@@ -33,7 +33,7 @@ STARTS: Final = {
 """The field that the spans of each kind are listed by."""
 
 READ_AT: Final = "read_at"
-"""The field that minutes and values of gas meters are listed by."""
+"""The field that minutes and values of M-Bus devices are listed by."""
 
 READ_AT_START: Final = "read_at_start"
 """The field that quarters are listed by where it is their average power that is asked for."""
@@ -156,7 +156,7 @@ def minute(value: Minute, show: ShowInstant) -> Json:
 
 
 def gas(value: StoredDeviceReading, show: ShowInstant) -> Json:
-    """A value of a gas meter, and how much more it is than the one before."""
+    """A value of an M-Bus device, and how much more it is than the one before."""
     position = value.reading.value
     before = position if value.previous is None else value.previous
     return {

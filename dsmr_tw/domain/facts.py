@@ -16,10 +16,13 @@ from typing import Final
 from attrs import frozen
 
 from dsmr_tw.domain.line import PowerFailure
-from dsmr_tw.domain.localtime import MeterZone
+from dsmr_tw.domain.localtime import MeterZone, meter_zone
 from dsmr_tw.domain.parse import Telegram
 from dsmr_tw.domain.printed_peaks import PrintedPeak
 from dsmr_tw.domain.reading import DAY, UNKNOWN_SECONDS, Failure, MonthPeak
+
+MONTHS: Final = meter_zone("UTC")
+"""The zone whose midnights stand for months: a month is the same one when its meter is read in another zone."""
 
 REMEMBERED: Final = 256
 """Of so many logs it is remembered what they say: a meter's change once a month, or when the power fails."""
@@ -67,7 +70,7 @@ def _month_peaks(printed: tuple[PrintedPeak, ...], zone: MeterZone) -> tuple[Mon
     for peak in _dated_peaks(printed, zone):
         # A quarter that ends at midnight is the last of its day. A month's end may be printed some hours off.
         inside = peak.at - 1 if peak.month_at is None else peak.month_at - DAY
-        candidate = MonthPeak(zone.day_start(zone.day_of(inside).replace(day=1)), peak.at, peak.power)
+        candidate = MonthPeak(MONTHS.day_start(zone.day_of(inside).replace(day=1)), peak.at, peak.power)
         known = found.get(candidate.month_at)
         if known is None or is_higher(candidate, known):
             found[candidate.month_at] = candidate

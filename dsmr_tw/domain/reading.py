@@ -129,7 +129,7 @@ class MonthPeak:
     """The quarter of an hour with the highest average power of a month."""
 
     month_at: int
-    """The instant at which that month began, in the meter's zone."""
+    """The first instant of that month in UTC, which stands for the month wherever the meter hangs."""
 
     at: int
     """The instant at which the quarter ended, by the meter's clock."""

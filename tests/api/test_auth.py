@@ -7,6 +7,8 @@ from typing import Any
 
 from dsmr_tw.api.auth import ASK_AGAIN_SECONDS
 from dsmr_tw.api.consumption import ConsumptionApi
+from dsmr_tw.api.devices import DevicesApi
+from dsmr_tw.api.facts import FactsApi
 from dsmr_tw.api.prices import PricesApi
 from dsmr_tw.api.statistics import StatisticsApi
 from dsmr_tw.api.v1 import ApiV1
@@ -21,6 +23,10 @@ ROUTES = {
     ("GET", "/api/v2/datalogger/meter-statistics"): "read",
     ("PATCH", "/api/v2/datalogger/meter-statistics"): "write",
     ("GET", "/api/v2/meters"): "read",
+    ("GET", "/api/v2/devices"): "read",
+    ("GET", "/api/v2/devices/1/readings"): "read",
+    ("GET", "/api/v2/peaks"): "read",
+    ("GET", "/api/v2/events"): "read",
     ("GET", "/api/v2/consumption/electricity-live"): "read",
     ("GET", "/api/v2/consumption/gas-live"): "read",
     ("GET", "/api/v2/consumption/energy-supplier-prices"): "read",
@@ -45,7 +51,7 @@ ROUTES = {
 }
 """Every way into the API, and the least scope that a key needs for it."""
 
-PARTS = (ApiV1, ApiV2, ConsumptionApi, PricesApi, StatisticsApi)
+PARTS = (ApiV1, ApiV2, ConsumptionApi, DevicesApi, FactsApi, PricesApi, StatisticsApi)
 
 CONVERTER = re.compile(r"<[^>]+>")
 """Where a route takes an id."""

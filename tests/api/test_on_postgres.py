@@ -9,7 +9,9 @@ from tests import test_web
 from tests.api import (
     test_consumption,
     test_day_example,
+    test_devices,
     test_export,
+    test_facts,
     test_prices,
     test_prices_changes,
     test_prices_ids,
@@ -55,6 +57,15 @@ def on_postgres(namespace: dict[str, Any], *modules: ModuleType) -> None:
 
 on_postgres(
     globals(),
-    *(test_consumption, test_day_example, test_export, test_prices, test_prices_changes, test_prices_ids),
+    *(
+        test_consumption,
+        test_day_example,
+        test_devices,
+        test_export,
+        test_facts,
+        test_prices,
+        test_prices_changes,
+        test_prices_ids,
+    ),
     *(test_statistics, test_streaming, test_v1, test_v2, test_weather, test_web),
 )

@@ -2,8 +2,8 @@
 
 DROP TABLE peak;
 
--- The highest quarter of an hour of a month that the meter prints. instant is the first of the month in the meter's
--- zone, quarter_at the end of the quarter by the meter's clock.
+-- The highest quarter of an hour of a month that the meter prints. instant is the first of the month in UTC and stands
+-- for that month in every zone, quarter_at is the end of the quarter by the meter's clock.
 CREATE TABLE peak (
     meter_id integer NOT NULL,
     instant bigint NOT NULL,
