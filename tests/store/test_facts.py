@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from typing import Any
@@ -12,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from dsmr_tw.domain.reading import DAY, SECOND, Failure, MonthPeak
 from dsmr_tw.stored import ReadingFilter
-from tests.arrivals import NOON, OTHER_METER, SECOND_CABLE, heard, posted
+from tests.arrivals import NOON, OTHER_METER, SECOND_CABLE, gas, heard, posted
 from tests.contracts.facts import APRIL, MARCH, telling
 from tests.contracts.storecase import FIRST
 from tests.onpostgres import OnPostgres
@@ -120,6 +121,18 @@ class JoinTests(MovesCase):
         events = self.ask(self.store.facts.events, ReadingFilter(FIRST), False, 0, 10).events
         self.assertEqual([event.seconds for event in events], [5, 300])
         self.assertEqual(self.ask(self.store.facts.peaks, ReadingFilter(SECOND_METER), False, 0, 10).count, 0)
+
+    def test_days_are_counted_while_values_move(self) -> None:
+        """A device that both accounts have is counted right in each, in every moment of the move."""
+        other = heard(NOON, gas(NOON, 7), gas(NOON - DAY, 6), origin=SECOND_CABLE, equipment_id=OTHER_METER)
+        self.add(heard(NOON, gas(NOON, 5)), other)
+        move = self.ask(self.store.meters.begin_join, FIRST, SECOND_METER)
+        while not move.done:
+            move = self.ask(self.store.meters.move, move)
+            stored = self.rows("SELECT meter_id, equipment_id, instant FROM device_reading")
+            expected = Counter((meter_id, number, at - at % DAY) for meter_id, number, at in stored)
+            counted = self.rows("SELECT meter_id, equipment_id, instant, readings FROM equipment_reading_count")
+            self.assertEqual({tuple(key): readings for *key, readings in counted}, expected)
 
 
 class PostgresJoinTests(OnPostgres, JoinTests):
