@@ -95,6 +95,9 @@ def parse(request: Request) -> Mapping[str, object]:
 def _content(request: Request) -> IO[bytes]:
     content: IO[bytes] | None = request.content
     assert content is not None, "no route runs before the body is here"
+    if content.closed:
+        # The client went while the store was asked about its key; nobody reads this answer.
+        raise Problem(HTTPStatus.BAD_REQUEST, "The client hung up.")
     return content
 
 

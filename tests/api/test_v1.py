@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from twisted.python.failure import Failure
+
 from dsmr_tw.domain.reading import HOUR, SECOND, YEAR_2000
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import StoreUnavailable
@@ -297,6 +299,17 @@ class StoreAwayTests(ServedCase):
         self.served.hang_up(request_bytes("POST", V1, {"X-AUTHKEY": KEY}, body))
         self.assertEqual(self.served.get(READINGS).json["count"], 1)
         self.assertEqual(self.served.intake.cancelled, 0)
+
+    def test_a_client_that_hangs_up_before_its_key_is_known(self) -> None:
+        """Nothing of it is stored, and nothing is wrong."""
+        self.served.add_key("made-just-now", "write")
+        self.served.reading.held = True
+        channel, _ = self.served.channel()
+        body = urlencode({"telegram": telegram()}).encode()
+        channel.dataReceived(request_bytes("POST", V1, {"X-AUTHKEY": "made-just-now"}, body))
+        channel.connectionLost(Failure(ConnectionError()))
+        self.served.reading.release()
+        self.assertEqual(self.served.get(READINGS).json["count"], 0)
 
     def assert_retry(self, answer: Answer, text: str) -> None:
         """The client is told why, and when to come again."""
