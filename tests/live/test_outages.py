@@ -21,7 +21,7 @@ IN_CI = os.environ.get("DSMR_CI") == "1"
 WHOLE = IN_CI and not BRIEF
 
 FROZEN_S = 20 if WHOLE else 6
-FULL_S = 60 if os.environ.get("DSMR_LONG") == "1" else 8
+FULL_S = 60 if os.environ.get("DSMR_TEST_LONG") == "1" else 8
 AWAY_S = 2
 """How long each trouble lasts."""
 
