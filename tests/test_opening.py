@@ -160,4 +160,6 @@ class StartTests(TestCase):
         await opening.opened
         self.assertEqual([key.name for key in await parts.store.keys.all()], ["owner"])
         self.assertTrue((self.state_dir / "api.key").exists())
+        # They may have been read a moment before the first one was made; a moment later they are read again.
+        await parts.web.keys.refresh()
         self.assertEqual([key.name for key in known_in(self.state_dir).keys], ["owner"])
