@@ -1,7 +1,5 @@
-"""Responsible for the settings: one table of options, read from flags, environment and a TOML file.
+"""Responsible for the settings of ``twistd dsmr``: the table of its options, and what each of them may be.
 
-A flag ``--commit-interval 5`` is ``DSMR_COMMIT_INTERVAL=5`` in the environment and ``commit-interval = 5`` in the file
-that ``--config`` names; flags win over the environment, and that over the file.
 What can't be is refused before anything starts, in one sentence that names the setting.
 
 Tests: ``tests/test_config.py``; every option is explained in ``docs/settings.md``.
@@ -11,19 +9,18 @@ from __future__ import annotations
 
 import math
 import os
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import field, frozen
-from cattrs import Converter, transform_error
 from platformdirs import user_data_path
 
 from dsmr_tw import limits
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import SettingsError
+from dsmr_tw.gathering import Option, gathered
 from dsmr_tw.weatherfeeds import feed_of
 
 MOST_DEMO_DAYS: Final = 3660
@@ -31,28 +28,6 @@ LEAST_DAYS_KEPT: Final = 2
 MOST_DAYS_KEPT: Final = 36_600
 PROMISED_SECONDS: Final = 5.0
 """How long a reading of the line may stay in memory before the promise about the line is weaker than documented."""
-
-
-@frozen
-class Option:
-    """One thing that an operator can set."""
-
-    name: str
-    """As the flag and the file spell it."""
-    help: str
-    value: str | None = None
-    """What stands for the value in a help text; ``None`` for a switch."""
-    repeatable: bool = False
-
-    @property
-    def field(self) -> str:
-        """Its name in ``Settings``."""
-        return self.name.replace("-", "_")
-
-    @property
-    def variable(self) -> str:
-        """Its name in the environment. Several values are separated by spaces."""
-        return f"DSMR_{self.field.upper()}"
 
 
 OPTIONS: Final = (
@@ -201,89 +176,10 @@ def settings_from(flags: Mapping[str, object], environment: Mapping[str, str] | 
     Raises: ``SettingsError`` with one sentence.
     """
     environment = os.environ if environment is None else environment
-    given = _from_environment(environment)
-    given.update({name: value for name, value in flags.items() if value is not None})
-    path = given.pop("config", None)
-    merged = {"state_dir": default_state_dir(environment), **(_from_file(Path(str(path))) if path else {}), **given}
-    settings = _structured(merged)
+    defaults = {"state_dir": default_state_dir(environment)}
+    settings = gathered(OPTIONS, Settings, "twistd dsmr", flags, environment, defaults)
     _check_together(settings)
     return settings
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for option in OPTIONS:
-        text = environment.get(option.variable, "").strip()
-        if text:
-            found[option.field] = text.split() if option.repeatable else text
-    return found
-
-
-def _from_file(path: Path) -> dict[str, object]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"--config {path} can't be read: {error}.") from error
-    known = {option.name: option.field for option in OPTIONS if option.name != "config"}
-    unknown = sorted(set(content) - set(known))
-    if unknown:
-        raise SettingsError(f"{path} sets {unknown[0]!r}, which is no option; `twistd dsmr --help` lists them.")
-    return {known[name]: value for name, value in content.items()}
-
-
-def _to_bool(value: object, _: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    try:
-        return words[str(value).lower()]
-    except KeyError:
-        raise ValueError("takes yes or no") from None
-
-
-def _to_texts(value: object, _: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    raise ValueError("takes a text, or a list of texts")
-
-
-def _to_number(kind: type[int] | type[float], words: str) -> Callable[[Any, object], Any]:
-    def convert(value: Any, _: object) -> Any:
-        try:
-            if isinstance(value, bool) or (kind is int and isinstance(value, float)):
-                raise ValueError
-            return kind(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"{words}, not {value}") from None
-
-    return convert
-
-
-_converter = Converter(forbid_extra_keys=True)
-_converter.register_structure_hook(bool, _to_bool)
-_converter.register_structure_hook(int, _to_number(int, "takes a whole number"))
-_converter.register_structure_hook(float, _to_number(float, "takes a number"))
-_converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _to_texts)
-
-
-def _structured(values: Mapping[str, object]) -> Settings:
-    settings: dict[str, Any] = {}
-    for name, value in values.items():
-        # One at a time: the first thing that is wrong is what the operator is told.
-        try:
-            settings[name] = getattr(_converter.structure({name: value}, Settings), name)
-        except Exception as error:
-            raise SettingsError(f"--{name.replace('_', '-')} {_reason(error)}.") from error
-    return Settings(**settings)
-
-
-def _reason(error: Exception) -> str:
-    """The sentence in what cattrs collected."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) if isinstance(error, ValueError) else transform_error(error)[0]
 
 
 def _check_together(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from dsmr_tw import __version__
 from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND
-from dsmr_tw.interfaces import IHealth, ISource, ITelegramServer, IWeather
+from dsmr_tw.interfaces import IHealth, IReporting, ISource
 from dsmr_tw.limits import Limits
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
@@ -44,12 +44,10 @@ class Health:
     sources: Sequence[ISource]
     rollup: RollupService
     retention: RetentionService
-    weather: IWeather | None = None
-    """Where temperatures are fetched from, if they are; without them nothing is wrong."""
     left_spools: Callable[[], Sequence[str]] = tuple
     """Directories of other servers' spools that nobody drains."""
-    p1_server: ITelegramServer | None = None
-    """Where telegrams are served, if they are."""
+    parts: Sequence[IReporting] = ()
+    """What not every service has: each tells of itself."""
 
     def report(self) -> dict[str, object]:
         """See ``IHealth``."""
@@ -62,6 +60,7 @@ class Health:
         problems += [
             f"{each.what} failed: {_plain(each.last_error)}" for each in services if each.last_error is not None
         ]
+        problems += [problem for part in self.parts for problem in part.problems()]
         return {
             "status": "failing" if trouble is not None else "degraded" if problems else "ok",
             "problems": problems,
@@ -97,8 +96,7 @@ class Health:
             },
             "spool": self._spool(),
             "ledger": self._ledger(),
-            **self._weather(),
-            **self._p1_server(),
+            **{part.heading: part.figures() for part in self.parts},
             "limits": dict(self.limits.hits),
         }
 
@@ -138,26 +136,6 @@ class Health:
             "last_error": _plain(self.rollup.last_error),
             "epochs": None if summary is None else summary.epochs,
             "outliers": None if summary is None else summary.outliers,
-        }
-
-    def _weather(self) -> dict[str, object]:
-        """How fetching temperatures goes, when that was asked for; whatever it is, readings do not suffer from it."""
-        weather = self.weather
-        if weather is None:
-            return {}
-        return {"weather": {"last_success_at": _text(weather.last_success_at), "last_error": weather.last_error}}
-
-    def _p1_server(self) -> dict[str, object]:
-        """Who reads the telegrams that are served, when they are."""
-        server = self.p1_server
-        if server is None:
-            return {}
-        return {
-            "p1_server": {
-                "clients": server.clients,
-                "telegrams": server.telegrams,
-                "last_telegram_at": _text(server.last_telegram_at),
-            }
         }
 
 

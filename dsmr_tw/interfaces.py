@@ -404,19 +404,16 @@ class ISource(Interface):
     health = Attribute("a SourceHealth: how the source is at this moment")
 
 
-class IWeather(Interface):
-    """Where temperatures are fetched from."""
+class IReporting(Interface):
+    """A part of the service that not every one has, and that tells of itself in ``/health``."""
 
-    last_success_at = Attribute("when a temperature was last stored; None before the first")
-    last_error = Attribute("why, in words, none came the last time; None when one did")
+    heading = Attribute("its name there")
 
+    def figures() -> dict[str, object]:
+        """What it tells: JSON values, instants as text in UTC."""
 
-class ITelegramServer(Interface):
-    """Where telegrams are served as they come."""
-
-    clients = Attribute("how many programs are connected")
-    telegrams = Attribute("how many telegrams were served since the start")
-    last_telegram_at = Attribute("when the last of them came; None before the first")
+    def problems() -> list[str]:
+        """What a person has to look at, a sentence each."""
 
 
 class ILive(Interface):

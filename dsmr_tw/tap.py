@@ -8,8 +8,7 @@ Tests: ``tests/test_tap.py``, ``tests/live/test_first_light.py``
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,7 @@ from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python import usage
 
-from dsmr_tw import __version__
 from dsmr_tw.api.auth import REFRESH_SECONDS, KeyRing
 from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.settings import ApiSettings, Proxies
@@ -28,9 +25,8 @@ from dsmr_tw.config import OPTIONS, PROMISED_SECONDS, Settings, settings_from
 from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.demo import DemoMeter
 from dsmr_tw.demopast import DemoPast
-from dsmr_tw.device import Device, HttpDevice, parse_setting
 from dsmr_tw.domain.localtime import MeterZone
-from dsmr_tw.domain.reading import SECOND, Origin
+from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import DsmrError, SettingsError
 from dsmr_tw.health import Health
@@ -42,33 +38,30 @@ from dsmr_tw.limits import Limits
 from dsmr_tw.listening import Listening, listening
 from dsmr_tw.live import LiveValues
 from dsmr_tw.opening import Opening
-from dsmr_tw.printed import PrintedSource
+from dsmr_tw.options import TableOptions
 from dsmr_tw.progress import Progress
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
 from dsmr_tw.sinks.p1server import P1Server
-from dsmr_tw.source import ShowTelegram, TelegramSource, device_source
+from dsmr_tw.source import ShowTelegram, TelegramSource
+from dsmr_tw.sourcing import DEMO, Sourcing, decryption
 from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.threads import Threads
-from dsmr_tw.stored import Meter
 from dsmr_tw.storing import prepare, server_store
 from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
 
 if TYPE_CHECKING:
-    from dsmr_tw.decrypt import Decryption
     from dsmr_tw.weather import WeatherService
 
 READERS = 2
 """Threads that read the database; one more writes it."""
 
-DEMO = Origin("demo")
-
 _log = Logger()
 
 
-class Options(usage.Options):
+class Options(TableOptions):
     """The command line of ``twistd dsmr``; what each option means is in ``dsmr_tw.config``."""
 
     longdesc = (
@@ -77,43 +70,13 @@ class Options(usage.Options):
         "TOML file that --config names (commit-interval = 5); what is given here wins. "
         "To try it without a meter: twistd -n dsmr --demo --enable-api"
     )
-
-    optFlags = [[option.name, None, option.help] for option in OPTIONS if option.value is None]
-    optParameters = [[o.name, None, None, o.help] for o in OPTIONS if o.value is not None and not o.repeatable]
+    table = OPTIONS
+    program = "dsmr"
     settings: Settings
 
-    def __init__(self) -> None:
-        """Make room for the options that may be repeated."""
-        super().__init__()
-        self.repeated: dict[str, list[str]] = {}
-
-    def opt_version(self) -> None:
-        """Show the version and exit."""
-        sys.stdout.write(f"dsmr_tw {__version__}\n")
-        raise SystemExit(0)
-
-    def postOptions(self) -> None:
-        """Check the settings as a whole, before anything starts."""
-        flags = {name.replace("-", "_"): value or None for name, value in self.items()}
-        flags |= {name.replace("-", "_"): values for name, values in self.repeated.items()}
-        try:
-            self.settings = settings_from(flags)
-        except SettingsError as error:
-            # Not a UsageError: its sentence would stand below three screens of options.
-            raise SystemExit(f"dsmr: {error}") from error
-
-
-def _repeatable(name: str, help_text: str) -> Callable[[Options, str], None]:
-    def take(options: Options, value: str) -> None:
-        options.repeated.setdefault(name, []).append(value)
-
-    take.__doc__ = f"{help_text} May be repeated."
-    return take
-
-
-for _option in OPTIONS:
-    if _option.repeatable:
-        setattr(Options, f"opt_{_option.field}", _repeatable(_option.name, _option.help))
+    def check(self, flags: Mapping[str, object]) -> None:
+        """See ``TableOptions``."""
+        self.settings = settings_from(flags)
 
 
 class Server(InOrder):
@@ -160,7 +123,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
             seconds=f"{settings.commit_interval:g}",
             promised=f"{PROMISED_SECONDS:g}",
         )
-    zone, limits, decryption = MeterZone(settings.zone), Limits(), _decryption(settings)
+    zone, limits = MeterZone(settings.zone), Limits()
     state = StateDir(settings.state_dir)
     known = Known(state.path / FILE)
     writer, readers = Threads(reactor, 1, "store-writer"), Threads(reactor, READERS, "store-reader")
@@ -174,7 +137,18 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     left = LeftSpools(state.path, readers)
     datalogger = Datalogger(store, clock, zone, limits, spool, settings.commit_interval, (live.offer,))
     p1_server = None if settings.p1_server is None else P1Server(clock, limits)
-    sources = _sources(settings, reactor, clock, datalogger, known.meters, p1_server, decryption)
+    sourcing = Sourcing(
+        reactor=reactor,
+        clock=clock,
+        on_telegram=datalogger.telegram_received,
+        on_error=datalogger.reject,
+        on_wire=partial(_wire, p1_server),
+        crc=CrcPolicy(settings.crc),
+        baud=settings.baud,
+        decryption=decryption(settings.decryption_key_file),
+    )
+    demo = DemoMeter(settings.demo_seed, zone)
+    sources = sourcing.demo(demo.telegram) if settings.demo else sourcing.devices(settings.device, known.meters)
     started_at = int(clock.seconds()) * SECOND
     rollup = RollupService(clock, store.ledger)
     retention = RetentionService(clock, store.retention, store.meters, settings.keep_days, datalogger.begin)
@@ -189,9 +163,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         sources,
         rollup,
         retention,
-        next(iter(weather), None),
         left.found,
-        p1_server,
+        [*weather, *([] if p1_server is None else [p1_server])],
     )
     keys = KeyRing(store.keys, clock, known.keep_keys)
     keys.begin_with(known.keys)
@@ -219,64 +192,6 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     return Parts(service, store, datalogger, live, web)
 
 
-def _sources(
-    settings: Settings,
-    reactor: Any,
-    clock: IReactorTime,
-    datalogger: Datalogger,
-    meters: Sequence[Meter],
-    p1_server: P1Server | None,
-    decryption: Callable[[], Decryption | None],
-) -> list[TelegramSource]:
-    """What is read: the devices, or the demo."""
-    crc = CrcPolicy(settings.crc)
-    if settings.demo:
-        return [
-            PrintedSource(
-                origin=DEMO,
-                clock=clock,
-                on_telegram=datalogger.telegram_received,
-                on_error=datalogger.reject,
-                on_wire=_wire(p1_server, CrcPolicy.STRICT),
-                produce=DemoMeter(settings.demo_seed, datalogger.zone).telegram,
-            )
-        ]
-    return [
-        _source(
-            setting.device,
-            reactor,
-            clock,
-            Origin(setting.device.name, setting.meter_id(meters)),
-            on_telegram=datalogger.telegram_received,
-            on_error=datalogger.reject,
-            crc=setting.crc or crc,
-            baud=settings.baud,
-            on_wire=_wire(p1_server, setting.crc or crc),
-            decryption=decryption,
-        )
-        for setting in map(parse_setting, settings.device)
-    ]
-
-
-def _source(
-    device: Device,
-    reactor: Any,
-    clock: IReactorTime,
-    origin: Origin,
-    *,
-    baud: int,
-    decryption: Callable[[], Decryption | None],
-    **common: Any,
-) -> TelegramSource:
-    """What reads a device; a dongle that is asked over HTTP has decrypted what it tells."""
-    if not isinstance(device, HttpDevice):
-        return device_source(device, reactor, baud=baud, meter_id=origin.meter_id, decryption=decryption(), **common)
-    # Imported here and not above: most houses ask nobody, and need no HTTP client at all.
-    from dsmr_tw.polled import PolledSource, dongle_agent
-
-    return PolledSource(origin=origin, clock=clock, url=device.url, agent=dongle_agent(reactor), **common)
-
-
 def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> ShowTelegram | None:
     """What serves the telegrams of a source; one whose CRC may be absent is taken for one that strips it."""
     return None if p1_server is None else partial(p1_server.offer, sign=crc is CrcPolicy.OPTIONAL)
@@ -287,20 +202,6 @@ def _serving(settings: Settings, reactor: Any, p1_server: P1Server | None) -> li
     if settings.p1_server is None or p1_server is None:
         return []
     return [listening(reactor, settings.p1_server, p1_server, "--p1-server", "tcp:2001")]
-
-
-def _decryption(settings: Settings) -> Callable[[], Decryption | None]:
-    """Makes what decrypts, for each device one of its own, if the operator has a key."""
-    if settings.decryption_key_file is None:
-        return lambda: None
-    try:
-        # Imported here and not above: most meters print plainly.
-        from dsmr_tw.decrypt import Decryption, read_keys
-    except ImportError as error:
-        raise SettingsError(
-            f"--decryption-key-file needs more than is installed ({error}): pip install '.[decrypt]'"
-        ) from error
-    return partial(Decryption, read_keys(settings.decryption_key_file))
 
 
 def _weather(settings: Settings, reactor: Any, clock: IReactorTime, store: IStore) -> list[WeatherService]:

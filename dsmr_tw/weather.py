@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from random import random
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import define, field, frozen
 from treq.client import HTTPClient
@@ -40,9 +40,10 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from dsmr_tw import __version__
+from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.errors import DsmrError, FeedError
-from dsmr_tw.interfaces import ITemperatures, IWeather
+from dsmr_tw.interfaces import IReporting, ITemperatures
 from dsmr_tw.weatherfeeds import Feed
 
 FIRST_S: Final = 5
@@ -75,7 +76,7 @@ EXPECTED: Final = (DsmrError, ConnectError, DNSLookupError, RequestTransmissionF
 HEADERS: Final = {"Accept": ["application/json"], "User-Agent": [f"dsmr_tw/{__version__}"]}
 
 
-@implementer(IWeather)
+@implementer(IReporting)
 @define(eq=False)
 class WeatherService(Service):
     """Asks a feed for its newest temperature, and stores it."""
@@ -87,10 +88,12 @@ class WeatherService(Service):
     jitter: Callable[[], float] = random
     """A number from 0 to 1, another one each time."""
 
+    heading: ClassVar[str] = "weather"
+
     last_success_at: int | None = field(default=None, init=False)
-    """See ``IWeather``."""
+    """When a temperature was last stored."""
     last_error: str | None = field(default=None, init=False)
-    """See ``IWeather``."""
+    """Why, in words, none came the last time; ``None`` when one did."""
     _failures: int = field(default=0, init=False)
     """Since the last success."""
     _next: IDelayedCall | None = field(default=None, init=False)
@@ -116,6 +119,15 @@ class WeatherService(Service):
         ended: Deferred[None] = Deferred()
         self._round.addBoth(lambda _: ended.callback(None))
         return ended
+
+    def figures(self) -> dict[str, object]:
+        """See ``IReporting``."""
+        last = self.last_success_at
+        return {"last_success_at": None if last is None else to_utc_text(last), "last_error": self.last_error}
+
+    def problems(self) -> list[str]:
+        """See ``IReporting``: no reading suffers from what is wrong here."""
+        return []
 
     def _plan(self, seconds: float) -> None:
         self._next = self.clock.callLater(seconds, self._begin)

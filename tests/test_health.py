@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 from dsmr_tw.errors import SpoolFull, StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.health import Health
-from dsmr_tw.interfaces import IHealth, ISource, ITelegramServer, IWeather
+from dsmr_tw.interfaces import IHealth, IReporting, ISource
 from dsmr_tw.limits import NAMES, Limits
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
@@ -36,23 +36,22 @@ class Source:
     health: SourceHealth
 
 
-@implementer(IWeather)
+@implementer(IReporting)
 @define
-class Weather:
-    """A feed of temperatures that is as the test says."""
+class Part:
+    """A part that tells of itself what the test says."""
 
-    last_success_at: int | None
-    last_error: str | None
+    heading: str
+    said: dict[str, object]
+    wrong: list[str]
 
+    def figures(self) -> dict[str, object]:
+        """What it was told to tell."""
+        return self.said
 
-@implementer(ITelegramServer)
-@define
-class Served:
-    """What serves telegrams, as the test says."""
-
-    clients: int
-    telegrams: int
-    last_telegram_at: int | None
+    def problems(self) -> list[str]:
+        """What it was told to complain of."""
+        return self.wrong
 
 
 class HealthTests(SynchronousTestCase):
@@ -124,15 +123,16 @@ class HealthTests(SynchronousTestCase):
             ],
         )
 
-    def test_what_is_served(self) -> None:
-        """Who reads the telegrams that are served is told where they are, and not where they are not."""
+    def test_what_not_every_service_has(self) -> None:
+        """A part that tells of itself stands under its name, and what is wrong with it among the problems."""
         self.assertNotIn("p1_server", self.health.report())
-        served = Served(3, 86400, NOON)
-        self.assertTrue(verifyObject(ITelegramServer, served))
-        self.assertEqual(
-            evolve(self.health, p1_server=served).report()["p1_server"],
-            {"clients": 3, "telegrams": 86400, "last_telegram_at": "2024-04-02T10:00:00Z"},
-        )
+        well, ill = Part("p1_server", {"clients": 3}, []), Part("backup", {"bytes": 7}, ["there is no backup"])
+        self.assertTrue(verifyObject(IReporting, well))
+        report = evolve(self.health, parts=[well]).report()
+        self.assertEqual((report["status"], report["p1_server"]), ("ok", {"clients": 3}))
+        report = evolve(self.health, parts=[well, ill]).report()
+        self.assertEqual((report["status"], report["problems"]), ("degraded", ["there is no backup"]))
+        self.assertEqual((report["p1_server"], report["backup"]), ({"clients": 3}, {"bytes": 7}))
 
     def test_every_limit_is_shown(self) -> None:
         """Each limit has its count, also when it was never met."""
@@ -276,16 +276,3 @@ class HealthTests(SynchronousTestCase):
             {name: store[name] for name in ("bytes", "free_bytes", "thinned_out")},  # type: ignore[index]
             {"bytes": 4096, "free_bytes": 1024, "thinned_out": 7},
         )
-
-    def test_temperatures_are_no_concern(self) -> None:
-        """How fetching them goes is shown where it was asked for; when it fails, nothing is wrong with the service."""
-        self.assertNotIn("weather", self.health.report())
-        self.health = evolve(self.health, weather=Weather(NOON, "it did not answer within 10 seconds"))
-        report = self.health.report()
-        self.assertEqual(
-            report["weather"],
-            {"last_success_at": "2024-04-02T10:00:00Z", "last_error": "it did not answer within 10 seconds"},
-        )
-        self.assertEqual((report["status"], report["problems"]), ("ok", []))
-        report = evolve(self.health, weather=Weather(None, None)).report()
-        self.assertEqual(report["weather"], {"last_success_at": None, "last_error": None})

@@ -23,7 +23,10 @@ SERVICES = tuple(
         "datalogger rejecting groupcommit spooling taken draining backoff rollup periodic retention live health inorder"
     ).split()
 )
-ROOF = tuple(f"dsmr_tw.{name}" for name in "config tap forward_tap opening storing progress cli".split())
+ROOF = tuple(
+    f"dsmr_tw.{name}"
+    for name in "config gathering options sourcing tap forward_tap opening storing progress cli".split()
+)
 WINGS = (
     tuple(f"dsmr_tw.{name}" for name in "device serialproto source polled printed demo demopast decrypt".split()),
     ("dsmr_tw.store",),
@@ -52,7 +55,7 @@ HOMES = {
     "csv": ("dsmr_tw.export", "dsmr_tw.cli.temperature"),
     "txpostgres": ("dsmr_tw.store.postgres",),
     "psycopg2": ("dsmr_tw.store.postgres", "dsmr_tw.store.postgres_database"),
-    "cattrs": ("dsmr_tw.config",),
+    "cattrs": ("dsmr_tw.gathering",),
     "platformdirs": ("dsmr_tw.config",),
     "click": ("dsmr_tw.cli", "dsmr_tw.progress"),
     "cryptography": ("dsmr_tw.decrypt",),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError
 from zope.interface.verify import verifyObject
 
+from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.domain.temperature import Temperature
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.interfaces import IWeather
+from dsmr_tw.interfaces import IReporting
 from dsmr_tw.weather import EVERY_S, FIRST_S, JITTER_S, LONGEST_S, RETRY_S
 from tests.arrivals import NOON
 from tests.feeding import JITTER, Unreachable, WeatherCase, answer
@@ -19,11 +20,19 @@ class ScheduleTests(WeatherCase):
 
     def test_a_temperature(self) -> None:
         """Soon after the start the first one is stored, and shown in ``/health``."""
-        self.assertTrue(verifyObject(IWeather, self.weather))
-        self.assertEqual((self.weather.last_success_at, self.weather.last_error), (None, None))
+        self.assertTrue(verifyObject(IReporting, self.weather))
+        self.assertEqual(self.weather.figures(), {"last_success_at": None, "last_error": None})
         self.clock.advance(FIRST_S)
         self.assertEqual(self.stored(), [Temperature(NOON, 112)])
         self.assertEqual((self.weather.last_success_at, self.weather.last_error), (NOON + FIRST_S * SECOND, None))
+        self.assertEqual(self.weather.figures()["last_success_at"], to_utc_text(NOON + FIRST_S * SECOND))
+
+    def test_no_temperature_is_no_problem(self) -> None:
+        """Why none comes is told in ``/health``, but nothing is wrong with the service."""
+        self.behave(503, b"")
+        self.clock.advance(FIRST_S)
+        self.assertEqual(self.weather.figures()["last_error"], "it answers with status 503")
+        self.assertEqual(self.weather.problems(), [])
 
     def test_what_is_asked(self) -> None:
         """One request, that says who asks, and wants nothing compressed."""

@@ -23,10 +23,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.reprint import on_a_line
 from dsmr_tw.domain.telegram import RawTelegram
-from dsmr_tw.interfaces import ITelegramServer
+from dsmr_tw.interfaces import IReporting
 from dsmr_tw.limits import P1_CLIENTS, Limits
 
 FRESH: Final = 60 * SECOND
@@ -36,7 +37,7 @@ SYSTEM_BYTES: Final = 64 * 1024
 """How many unread bytes of a client the system is asked to hold: left alone it would take megabytes for each."""
 
 
-@implementer(ITelegramServer)
+@implementer(IReporting)
 @define(eq=False, slots=False)
 class P1Server(ServerFactory):
     """Sends telegrams to all who are connected."""
@@ -46,19 +47,33 @@ class P1Server(ServerFactory):
     most_clients: int = P1_CLIENTS
 
     telegrams: int = field(default=0, init=False)
-    """See ``ITelegramServer``."""
+    """How many telegrams were served since the start."""
     last_telegram_at: int | None = field(default=None, init=False)
-    """See ``ITelegramServer``."""
+    """When the last of them came."""
     _clients: set[_Client] = field(factory=set, init=False)
     _last: dict[Origin, tuple[int, bytes]] = field(factory=dict, init=False)
     """The last telegram of each source, and when it came; the one that came last is the last."""
 
     noisy = False
+    heading: ClassVar[str] = "p1_server"
 
     @property
     def clients(self) -> int:
-        """See ``ITelegramServer``."""
+        """How many programs are connected."""
         return len(self._clients)
+
+    def figures(self) -> dict[str, object]:
+        """See ``IReporting``."""
+        last = self.last_telegram_at
+        return {
+            "clients": self.clients,
+            "telegrams": self.telegrams,
+            "last_telegram_at": None if last is None else to_utc_text(last),
+        }
+
+    def problems(self) -> list[str]:
+        """See ``IReporting``: a client's troubles are its own."""
+        return []
 
     def offer(self, raw: RawTelegram, received_at: int, origin: Origin, sign: bool = False) -> None:
         """Send a telegram to everybody; ``sign`` if a CRC that is missing was stripped by the source."""

@@ -10,10 +10,11 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, outcomes_in
 from dsmr_tw.errors import TelegramError
-from dsmr_tw.interfaces import ITelegramServer
+from dsmr_tw.interfaces import IReporting
 from dsmr_tw.limits import Limits
 from dsmr_tw.sinks.p1server import P1Server
 from tests.cable import Meter
@@ -61,7 +62,16 @@ class P1ServerTests(SynchronousTestCase):
 
     def test_port(self) -> None:
         """Whoever tells how the service is can ask this."""
-        verifyObject(ITelegramServer, self.server)
+        verifyObject(IReporting, self.server)
+
+    def test_what_health_tells(self) -> None:
+        """How many programs read, how many telegrams came, and when the last did; none is a problem."""
+        self.assertEqual(self.server.figures(), {"clients": 0, "telegrams": 0, "last_telegram_at": None})
+        self.connect()
+        self.print(printed(1))
+        now = to_utc_text(round(self.clock.seconds() * SECOND))
+        self.assertEqual(self.server.figures(), {"clients": 1, "telegrams": 1, "last_telegram_at": now})
+        self.assertEqual(self.server.problems(), [])
 
     def test_byte_for_byte(self) -> None:
         """All clients get all telegrams of the field as they came from the line, one after the other."""

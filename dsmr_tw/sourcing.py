@@ -1,0 +1,106 @@
+"""Responsible for making the sources that settings name: devices that are read, and the demo.
+
+Tests: ``tests/test_tap.py``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+from twisted.internet.interfaces import IReactorTime
+
+from dsmr_tw.device import DeviceSetting, HttpDevice, parse_setting
+from dsmr_tw.domain.reading import Origin
+from dsmr_tw.domain.telegram import CrcPolicy
+from dsmr_tw.errors import SettingsError
+from dsmr_tw.printed import PrintedSource
+from dsmr_tw.source import ShowTelegram, TakeError, TakeTelegram, TelegramSource, device_source
+from dsmr_tw.stored import Meter
+
+if TYPE_CHECKING:
+    from dsmr_tw.decrypt import Decryption
+
+DEMO = Origin("demo")
+
+ServeWire = Callable[[CrcPolicy], ShowTelegram | None]
+"""Gives what is shown the telegrams of a source whose CRCs are treated like this; ``None`` when nobody wants them."""
+
+
+def served_to_nobody(crc: CrcPolicy) -> None:
+    """What wants no telegrams."""
+
+
+@frozen(kw_only=True)
+class Sourcing:
+    """What all sources of a process have in common."""
+
+    reactor: Any
+    clock: IReactorTime
+    on_telegram: TakeTelegram
+    on_error: TakeError
+    on_wire: ServeWire = served_to_nobody
+    crc: CrcPolicy = CrcPolicy.STRICT
+    baud: int = 115200
+    decryption: Callable[[], Decryption | None] = field(default=lambda: None)
+    """Makes what decrypts, for each device one of its own."""
+
+    def devices(self, settings: Sequence[str], meters: Sequence[Meter] = ()) -> list[TelegramSource]:
+        """The devices; ``meters`` are those that their owner may have tied them to.
+
+        Raises: ``SettingsError`` for what is no device, or names no meter.
+        """
+        return [self._device(parse_setting(setting), meters) for setting in settings]
+
+    def demo(self, produce: Callable[[int], bytes]) -> list[TelegramSource]:
+        """The demo, whose telegrams ``produce`` prints."""
+        return [
+            PrintedSource(
+                origin=DEMO,
+                clock=self.clock,
+                on_telegram=self.on_telegram,
+                on_error=self.on_error,
+                on_wire=self.on_wire(CrcPolicy.STRICT),
+                produce=produce,
+            )
+        ]
+
+    def _device(self, setting: DeviceSetting, meters: Sequence[Meter]) -> TelegramSource:
+        """What reads a device; a dongle that is asked over HTTP has decrypted what it tells."""
+        device, meter_id, crc = setting.device, setting.meter_id(meters), setting.crc or self.crc
+        common: dict[str, Any] = {
+            "on_telegram": self.on_telegram,
+            "on_error": self.on_error,
+            "on_wire": self.on_wire(crc),
+            "crc": crc,
+        }
+        if not isinstance(device, HttpDevice):
+            return device_source(
+                device, self.reactor, baud=self.baud, meter_id=meter_id, decryption=self.decryption(), **common
+            )
+        # Imported here and not above: most houses ask nobody, and need no HTTP client at all.
+        from dsmr_tw.polled import PolledSource, dongle_agent
+
+        origin = Origin(device.name, meter_id)
+        agent = dongle_agent(self.reactor)
+        return PolledSource(origin=origin, clock=self.clock, url=device.url, agent=agent, **common)
+
+
+def decryption(key_file: Path | None) -> Callable[[], Decryption | None]:
+    """Makes what decrypts, if the operator has a key.
+
+    Raises: ``SettingsError`` when the file holds none, or what decrypts is not installed.
+    """
+    if key_file is None:
+        return lambda: None
+    try:
+        # Imported here and not above: most meters print plainly.
+        from dsmr_tw.decrypt import Decryption, read_keys
+    except ImportError as error:
+        raise SettingsError(
+            f"--decryption-key-file needs more than is installed ({error}): pip install '.[decrypt]'"
+        ) from error
+    return partial(Decryption, read_keys(key_file))
