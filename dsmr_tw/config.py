@@ -39,6 +39,7 @@ OPTIONS: Final = (
     ),
     Option("baud", "Speed of serial ports: 115200, or 9600 for DSMR 2.2 and 3.0. [115200]", "BAUD"),
     Option("crc", "What to do about a telegram's checksum: strict, optional or off. [strict]", "POLICY"),
+    Option("trust-clock", "Whose clock dates telegrams: the meter's, or the server's. [meter]", "meter|server"),
     Option("decryption-key-file", "Decrypt what is read, with the key in this file.", "FILE"),
     Option("demo", "Read a simulated house instead of a device."),
     Option("demo-days", "First fill this many days of the past with the simulated house. [0]", "DAYS"),
@@ -130,6 +131,7 @@ class Settings:
     device: tuple[str, ...] = ()
     baud: int = field(default=115200, validator=_one_of(9600, 115200))
     crc: str = field(default="strict", validator=_one_of(*(policy.value for policy in CrcPolicy)))
+    trust_clock: str = field(default="meter", validator=_one_of("meter", "server"))
     decryption_key_file: Path | None = None
     demo: bool = False
     demo_days: int = field(default=0, validator=_demo_days_fit)

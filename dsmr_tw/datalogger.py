@@ -29,6 +29,7 @@ from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.interfaces import IIntake, ISpool, IStore
 from dsmr_tw.rejecting import Rejecting
 from dsmr_tw.spooling import Spooling
+from dsmr_tw.undated import Undated
 
 Follower = Callable[[Sequence[Arrival], Sequence[Receipt]], None]
 
@@ -48,6 +49,10 @@ class Datalogger(Service):
     """Seconds that a line's readings may wait for company before they are committed."""
     followers: tuple[Follower, ...] = ()
     """Told of everything that was stored."""
+    by_arrival: bool = False
+    """Whether the telegrams of lines are dated by our clock, not by the meter's."""
+    undated: Undated | None = None
+    """Keeps telegrams that nobody can date yet; ``None`` where our clock is known to be set."""
 
     readings: int = field(default=0, init=False)
     """Readings in the store."""
@@ -70,11 +75,18 @@ class Datalogger(Service):
         """Begin with what waits in the spool."""
         super().startService()
         self.spooling.startService()
+        if self.undated is not None:
+            self.undated.startService()
 
     def stopService(self) -> Deferred[None]:
         """Fires when everything taken is stored or spooled, or can't be."""
         super().stopService()
-        return self.spooling.stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self.undated is not None:
+            await self.undated.stopService()
+        await self.spooling.stopService()
 
     def take(self, arrivals: Sequence[Arrival]) -> Deferred[None]:
         """See ``IIntake``."""
@@ -90,7 +102,11 @@ class Datalogger(Service):
         Raises: ``TelegramError`` when there is nothing in it to store.
         """
         telegram = self._parser.parse(raw)
-        self.spooling.hear(arrival(telegram, origin, received_at, self.zone))
+        arrived = arrival(telegram, origin, received_at, self.zone, self.by_arrival)
+        if self.undated is not None and self.undated.wants(arrived):
+            self.undated.hear(arrived)
+        else:
+            self.spooling.hear(arrived)
         if telegram.unknown_lines > limits.UNKNOWN_LINES:
             self.limits.hit("unknown_lines")
         return telegram

@@ -68,6 +68,9 @@ class GroupCommit(Service):
     """Called with what a commit has made durable."""
     line_interval: float = 1.0
     """Seconds that a line's readings may wait for company."""
+    away: str = "the store takes no readings"
+    """What the log says when the store is away."""
+    back: str = "the store takes readings again"
 
     waiting: int = field(default=0, init=False)
     """Arrivals queued or under way, whose fate is not known."""
@@ -234,7 +237,7 @@ class GroupCommit(Service):
         """The store has answered, be it that it does not take a value."""
         if self.away_because is not None:
             self.away_because = None
-            self._log.info("the store takes readings again")
+            self._log.info(self.back)
 
     def _tell(self, answers: Sequence[Callable[[], None]]) -> None:
         """Tell who waits, some in this turn of the reactor and the rest in the next ones."""
@@ -246,7 +249,7 @@ class GroupCommit(Service):
     def _go_away(self, error: StoreUnavailable) -> None:
         """The store is away: tell all who wait."""
         if self.away_because is None:
-            self._log.error("the store takes no readings: {error}", error=str(error))
+            self._log.error("{away}: {error}", away=self.away, error=str(error))
         self.away_because = str(error)
         told = [group.answer for group in (*self._under_way, *self._queue)]
         self._queue.clear()

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from dsmr_tw import __version__
 from dsmr_tw.domain.localtime import to_utc_text
-from dsmr_tw.domain.reading import SECOND
+from dsmr_tw.domain.reading import SECOND, YEAR_2020
 from dsmr_tw.interfaces import IHealth, IReporting, ISource
 from dsmr_tw.limits import Limits
 from dsmr_tw.retention import RetentionService
@@ -55,7 +55,7 @@ class Health:
         problems = [problem for source in sources if (problem := source.problem())]
         commits, spooling = self.spooling.commits, self.spooling
         away, trouble = _plain(commits.away_because), _plain(spooling.trouble)
-        problems += self._of_the_store(away, trouble)
+        problems += self._of_the_clock() + self._of_the_store(away, trouble)
         services = (self.rollup, self.retention)
         problems += [
             f"{each.what} failed: {_plain(each.last_error)}" for each in services if each.last_error is not None
@@ -80,6 +80,7 @@ class Health:
                     "bytes_skipped": source.bytes_skipped,
                     "frames_refused": source.frames_refused,
                     "reconnects": source.reconnects,
+                    "clock_offset_s": source.clock_offset_s,
                 }
                 for source in sources
             ],
@@ -99,6 +100,11 @@ class Health:
             **{part.heading: part.figures() for part in self.parts},
             "limits": dict(self.limits.hits),
         }
+
+    def _of_the_clock(self) -> list[str]:
+        """Whether the server knows the time: till then no hour or day can be closed."""
+        now = int(self.clock.seconds()) * SECOND
+        return [] if now >= YEAR_2020 else [f"the clock of this server is not set: it says {to_utc_text(now)}"]
 
     def _of_the_store(self, away: str | None, trouble: str | None) -> list[str]:
         """What is wrong between the lines and the store."""

@@ -5,6 +5,8 @@ Tests: ``tests/test_tap.py``
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
@@ -38,7 +40,7 @@ class Opening(Service):
     max_power_w: int
     writer: Threads
     readers: Threads
-    spool: Spool
+    spools: Sequence[Spool]
     spooler: Threads
     opened: Deferred[None] | None = field(default=None, init=False)
     """Fires when the store was opened."""
@@ -62,7 +64,8 @@ class Opening(Service):
         self.readers.stop()
         await self.store.close()
         self.writer.stop()
-        self.spool.close()
+        for spool in self.spools:
+            spool.close()
         self.spooler.stop()
         self.state.release()
 

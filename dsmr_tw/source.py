@@ -29,9 +29,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
 from dsmr_tw.device import StreamDevice, TcpDevice, device_endpoint, explain
+from dsmr_tw.domain.arrival import clock_of
 from dsmr_tw.domain.frame import ENCRYPTED, PLAIN, resemblance
+from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.parse import Telegram
-from dsmr_tw.domain.reading import Origin
+from dsmr_tw.domain.reading import SECOND, YEAR_2020, Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, TelegramAssembler
 from dsmr_tw.errors import CrcError, TelegramError
 from dsmr_tw.interfaces import ISource
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 SILENCE_S: Final = 60
 """After so many seconds without a telegram a source is a problem."""
+
+CLOCK_OFF_S: Final = 300
+"""A meter's clock that is wrong by more is a problem: it puts amounts into other hours."""
 
 TakeTelegram: TypeAlias = Callable[[RawTelegram, int, Origin], Telegram]
 """Takes a telegram, the instant of its arrival, and its origin: the same, understood.
@@ -95,6 +100,12 @@ class SourceHealth:
     reconnects: int = 0
     """Connections made after the first."""
 
+    clock_offset_s: int | None = None
+    """How far the clock of the meter was ahead of ours in that telegram; ``None`` when one of them was not set."""
+
+    by_arrival: bool = False
+    """Whether telegrams are dated by our clock in any case."""
+
     quiet_s: int = 0
     """Seconds since the last telegram was taken, or since the start."""
 
@@ -104,9 +115,27 @@ class SourceHealth:
     def problem(self) -> str | None:
         """What a person should look at, in words; ``None`` when all is well."""
         if self.quiet_s < SILENCE_S:
-            return None
+            return self._clock_problem()
         words = f"{self.name}: no telegram for {self.quiet_s} s"
         return f"{words}; {self.trouble}" if self.trouble else words
+
+    def _clock_problem(self) -> str | None:
+        offset = self.clock_offset_s
+        if offset is None or abs(offset) <= CLOCK_OFF_S or self.by_arrival:
+            return None
+        way = "ahead of" if offset > 0 else "behind"
+        return (
+            f"{self.name}: the meter's clock is {_span(abs(offset))} {way} the server's; if the server's is the right "
+            "one, start it with --trust-clock server"
+        )
+
+
+def _span(seconds: int) -> str:
+    """A time that is longer than some minutes, in words."""
+    for unit, words in ((86_400, "days"), (3_600, "hours")):
+        if seconds >= 2 * unit:
+            return f"{round(seconds / unit)} {words}"
+    return f"{round(seconds / 60)} minutes"
 
 
 @implementer(ISource)
@@ -124,6 +153,12 @@ class TelegramSource(Service):
 
     crc: CrcPolicy = CrcPolicy.STRICT
 
+    zone: MeterZone | None = None
+    """In whose time the meter's clock runs; ``None`` when nobody compares it with ours."""
+
+    by_arrival: bool = False
+    """Whether telegrams are dated by our clock in any case."""
+
     on_wire: ShowTelegram | None = None
     """Is given each telegram before ``on_telegram``, whatever that says to it; its failure costs nobody anything."""
 
@@ -140,7 +175,7 @@ class TelegramSource(Service):
     _log: ClassVar[Logger] = Logger()
 
     def __attrs_post_init__(self) -> None:
-        self._health = SourceHealth(self.origin.name)
+        self._health = SourceHealth(self.origin.name, by_arrival=self.by_arrival)
         self._assembler = TelegramAssembler(self.crc)
         self._watch = LoopingCall(self._tick)
         self._watch.clock = self.clock
@@ -152,7 +187,15 @@ class TelegramSource(Service):
         if self._last is not None:
             # Found out when it is asked for, not for each telegram.
             health.dialect, health.unknown_lines = self._last.dialect, self._last.unknown_lines
+            health.clock_offset_s = self._clock_offset(self._last)
         return health
+
+    def _clock_offset(self, telegram: Telegram) -> int | None:
+        heard_at = self._health.last_telegram_at
+        printed = None if self.zone is None else clock_of(telegram, self.zone)
+        if printed is None or heard_at is None or heard_at < YEAR_2020:
+            return None
+        return round((printed - heard_at) / SECOND)
 
     def startService(self) -> None:
         """Begin to watch over the silence."""
@@ -331,20 +374,25 @@ def device_source(
     on_telegram: TakeTelegram,
     on_error: TakeError,
     *,
+    clock: IReactorTime | None = None,
     crc: CrcPolicy = CrcPolicy.STRICT,
     baud: int = 115200,
     meter_id: int | None = None,
     on_wire: ShowTelegram | None = None,
     decryption: Decryption | None = None,
+    zone: MeterZone | None = None,
+    by_arrival: bool = False,
 ) -> Source:
     """The source that reads a device; ``meter_id`` if the owner tied it to a meter, ``decryption`` if it encrypts."""
     return Source(
         origin=Origin(device.name, meter_id),
-        clock=reactor,
+        clock=reactor if clock is None else clock,
         on_telegram=on_telegram,
         on_error=on_error,
         crc=crc,
         on_wire=on_wire,
+        zone=zone,
+        by_arrival=by_arrival,
         endpoint=device_endpoint(device, reactor, baud, binary=decryption is not None),
         reconnect_when_silent=isinstance(device, TcpDevice),
         decryption=decryption,

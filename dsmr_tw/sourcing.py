@@ -14,6 +14,7 @@ from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from dsmr_tw.device import DeviceSetting, HttpDevice, parse_setting
+from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import SettingsError
@@ -45,6 +46,10 @@ class Sourcing:
     on_wire: ServeWire = served_to_nobody
     crc: CrcPolicy = CrcPolicy.STRICT
     baud: int = 115200
+    zone: MeterZone | None = None
+    """In whose time the meters' clocks run, if they shall be compared with ours."""
+    by_arrival: bool = False
+    """Whether telegrams are dated by our clock in any case."""
     decryption: Callable[[], Decryption | None] = field(default=lambda: None)
     """Makes what decrypts, for each device one of its own."""
 
@@ -76,11 +81,12 @@ class Sourcing:
             "on_error": self.on_error,
             "on_wire": self.on_wire(crc),
             "crc": crc,
+            "zone": self.zone,
+            "by_arrival": self.by_arrival,
         }
         if not isinstance(device, HttpDevice):
-            return device_source(
-                device, self.reactor, baud=self.baud, meter_id=meter_id, decryption=self.decryption(), **common
-            )
+            common |= {"clock": self.clock, "baud": self.baud, "decryption": self.decryption()}
+            return device_source(device, self.reactor, meter_id=meter_id, **common)
         # Imported here and not above: most houses ask nobody, and need no HTTP client at all.
         from dsmr_tw.polled import PolledSource, dongle_agent
 

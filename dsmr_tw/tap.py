@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from dsmr_tw.api.auth import REFRESH_SECONDS, KeyRing
 from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.settings import ApiSettings, Proxies
+from dsmr_tw.clock import Boot, SteadyClock, make_steady
 from dsmr_tw.config import OPTIONS, PROMISED_SECONDS, Settings, settings_from
 from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.demo import DemoMeter
@@ -48,7 +49,8 @@ from dsmr_tw.sourcing import DEMO, Sourcing, decryption
 from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.threads import Threads
-from dsmr_tw.storing import prepare, server_store
+from dsmr_tw.storing import prepare, server_store, undated_spool
+from dsmr_tw.undated import Undated
 from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
 
@@ -106,9 +108,11 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     try:
-        return build(options.settings, reactor).service
+        service = build(options.settings, reactor, SteadyClock(reactor)).service
     except DsmrError as error:
         raise SystemExit(f"dsmr: {error}") from error
+    make_steady(reactor)
+    return service
 
 
 def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -> Parts:
@@ -135,7 +139,11 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     spool.open()
     # Not in the spool's thread: a disk beside ours that hangs must not keep telegrams from ours.
     left = LeftSpools(state.path, readers)
-    datalogger = Datalogger(store, clock, zone, limits, spool, settings.commit_interval, (live.offer,))
+    by_arrival = settings.trust_clock == "server"
+    datalogger = Datalogger(store, clock, zone, limits, spool, settings.commit_interval, (live.offer,), by_arrival)
+    waiting = undated_spool(state.path, clock, Boot(), spooler)
+    undated = None if waiting is None else Undated(waiting, clock, Boot().seconds, datalogger.take, limits)
+    datalogger.undated = undated
     p1_server = None if settings.p1_server is None else P1Server(clock, limits)
     sourcing = Sourcing(
         reactor=reactor,
@@ -145,6 +153,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         on_wire=partial(_wire, p1_server),
         crc=CrcPolicy(settings.crc),
         baud=settings.baud,
+        zone=zone,
+        by_arrival=by_arrival,
         decryption=decryption(settings.decryption_key_file),
     )
     demo = DemoMeter(settings.demo_seed, zone)
@@ -164,7 +174,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         rollup,
         retention,
         left.found,
-        [*weather, *([] if p1_server is None else [p1_server])],
+        [part for part in (undated, *weather, p1_server) if part is not None],
     )
     keys = KeyRing(store.keys, clock, known.keep_keys)
     keys.begin_with(known.keys)
@@ -174,9 +184,10 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     web = Web(api, store, datalogger, live, health, keys, limits, clock, meters)
     site = web.site(reactor, settings.max_connections)
 
+    spools = [spool] if waiting is None else [spool, waiting]
     service = Server()
     for part in (
-        Opening(store, state, clock, datalogger, keys, settings.max_power_w, writer, readers, spool, spooler),
+        Opening(store, state, clock, datalogger, keys, settings.max_power_w, writer, readers, spools, spooler),
         rollup,
         retention,
         datalogger,
@@ -263,5 +274,6 @@ def _api_settings(settings: Settings, zone: MeterZone) -> ApiSettings:
         cors_origin=settings.cors_origin,
         proxies=Proxies.parse(*settings.trusted_proxy),
         crc=CrcPolicy(settings.crc),
+        by_arrival=settings.trust_clock == "server",
         zone=zone,
     )

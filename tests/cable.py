@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from dsmr_tw.decrypt import Decryption
 from dsmr_tw.device import SerialDevice
+from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram
@@ -80,6 +81,7 @@ class Meter:
         reconnect_when_silent: bool = False,
         crc: CrcPolicy = CrcPolicy.STRICT,
         decryption: Decryption | None = None,
+        zone: MeterZone | None = None,
     ) -> Source:
         """The source, started."""
         self.clock.advance(START)
@@ -93,6 +95,7 @@ class Meter:
             reconnect_when_silent=reconnect_when_silent,
             retry_delay=lambda attempt: 0.5 * attempt,
             decryption=decryption,
+            zone=zone,
         )
         source.startService()
         return source

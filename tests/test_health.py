@@ -119,6 +119,7 @@ class HealthTests(SynchronousTestCase):
                     "bytes_skipped": 0,
                     "frames_refused": None,
                     "reconnects": 0,
+                    "clock_offset_s": None,
                 }
             ],
         )
@@ -133,6 +134,32 @@ class HealthTests(SynchronousTestCase):
         report = evolve(self.health, parts=[well, ill]).report()
         self.assertEqual((report["status"], report["problems"]), ("degraded", ["there is no backup"]))
         self.assertEqual((report["p1_server"], report["backup"]), ({"clients": 3}, {"bytes": 7}))
+
+    def test_a_server_without_a_clock(self) -> None:
+        """As long as nobody told it the time, somebody has to look."""
+        self.clock.rightNow = 60.0
+        self.assertEqual(
+            self.health.report()["problems"], ["the clock of this server is not set: it says 1970-01-01T00:01:00Z"]
+        )
+
+    def test_a_meter_whose_clock_is_off(self) -> None:
+        """By hours, it puts amounts into the wrong ones; unless our clock dates telegrams anyhow."""
+        self.source.health = SourceHealth("device /dev/ttyUSB0", clock_offset_s=-7200)
+        report = self.health.report()
+        self.assertEqual(report["sources"][0]["clock_offset_s"], -7200)  # type: ignore[index]
+        self.assertEqual(
+            report["problems"],
+            [
+                "device /dev/ttyUSB0: the meter's clock is 2 hours behind the server's; if the server's is the right "
+                "one, start it with --trust-clock server"
+            ],
+        )
+        for offset, words in ((400, "7 minutes"), (7200, "2 hours"), (10**9, "11574 days")):
+            self.source.health = SourceHealth("device /dev/ttyUSB0", clock_offset_s=offset)
+            self.assertIn(f"is {words} ahead of the server's", str(self.health.report()["problems"]))
+        for well in (evolve(self.source.health, by_arrival=True), SourceHealth("", clock_offset_s=300)):
+            self.source.health = well
+            self.assertEqual(self.health.report()["problems"], [])
 
     def test_every_limit_is_shown(self) -> None:
         """Each limit has its count, also when it was never met."""

@@ -20,12 +20,13 @@ PORTS = ("dsmr_tw.interfaces", "dsmr_tw.stored")
 SERVICES = tuple(
     f"dsmr_tw.{name}"
     for name in (
-        "datalogger rejecting groupcommit spooling taken draining backoff rollup periodic retention live health inorder"
+        "datalogger rejecting undated groupcommit spooling taken draining backoff"
+        " rollup periodic retention live health inorder"
     ).split()
 )
 ROOF = tuple(
     f"dsmr_tw.{name}"
-    for name in "config gathering options sourcing tap forward_tap opening storing progress cli".split()
+    for name in "clock config gathering options sourcing tap forward_tap opening storing progress cli".split()
 )
 WINGS = (
     tuple(f"dsmr_tw.{name}" for name in "device serialproto source polled printed demo demopast decrypt".split()),

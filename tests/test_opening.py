@@ -55,7 +55,8 @@ class BuildTests(SynchronousTestCase):
         with capturedLogs() as events:
             parts = build(evolve(self.settings, **changes), reactor)
         opening = next(part for part in parts.service if isinstance(part, Opening))
-        opening.spool.close()
+        for spool in opening.spools:
+            spool.close()
         opening.state.release()
         return parts, "\n".join(formatEvent(event) for event in events)
 

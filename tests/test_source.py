@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from dsmr_tw.device import SerialDevice, TcpDevice
+from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import CrcError, TelegramError
@@ -18,6 +19,7 @@ from dsmr_tw.source import Source, SourceHealth, device_source, retry_delay
 from tests.cable import START, Cable, Meter
 from tests.golden_telegrams import telegram
 from tests.printing import printed
+from tests.telegramtext import telegram as made_up
 
 ABSENT = FileNotFoundError(errno.ENOENT, "No such file or directory")
 
@@ -75,6 +77,25 @@ class TakingTests(SynchronousTestCase):
             health.problem(),
             "device /dev/ttyUSB0: no telegram for 60 s; the last one was refused: nothing measurable in it",
         )
+
+    def test_the_meters_clock(self) -> None:
+        """How far it is from ours is known after a telegram, if both are set and somebody wants to compare them."""
+        meter = Meter()
+        source = meter.source(zone=meter_zone("Europe/Amsterdam"))
+        self.assertIsNone(source.health.clock_offset_s)
+        meter.cable.send(made_up(clock="240402140003S").encode())
+        self.assertEqual(source.health.clock_offset_s, 2 * 3600 + 3)
+        meter.cable.send(made_up(clock="240402115900S").encode())
+        self.assertEqual((source.health.clock_offset_s, source.health.problem()), (-60, None))
+        meter.cable.send(made_up(without="0-0:1.0.0").encode())
+        self.assertIsNone(source.health.clock_offset_s)
+        meter.clock.rightNow = 100.0
+        meter.cable.send(made_up().encode())
+        self.assertIsNone(source.health.clock_offset_s)
+        stranger = Meter()
+        source = stranger.source()
+        stranger.cable.send(made_up().encode())
+        self.assertIsNone(source.health.clock_offset_s)
 
     def test_policy(self) -> None:
         """A source whose CRC is not checked takes telegrams with any."""

@@ -66,5 +66,8 @@ class ApiSettings:
     crc: CrcPolicy = CrcPolicy.STRICT
     """How far posted telegrams are trusted."""
 
+    by_arrival: bool = False
+    """Whether a posted telegram is dated by when it was heard, if its sender tells, and not by the meter's clock."""
+
     zone: MeterZone = field(factory=lambda: meter_zone("Europe/Amsterdam"))
     """The zone of telegrams whose meter is not known before they are stored."""

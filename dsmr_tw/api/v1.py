@@ -9,7 +9,7 @@ Tests: ``tests/api/test_v1.py``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final, cast
 
@@ -125,31 +125,37 @@ class ApiV1:
         if len(telegrams) > TELEGRAMS_PER_BODY:
             raise _bad(f"{len(telegrams)} telegrams in one body; at most {TELEGRAMS_PER_BODY} are taken.")
         now = int(self.clock.seconds() * SECOND)
-        received = self._received_at(request, len(telegrams), now, zone)
+        heard = self._heard_at(request, len(telegrams), now, zone)
         arrivals = []
-        for number, (telegram, received_at) in enumerate(zip(telegrams, received, strict=True), 1):
+        for number, (telegram, heard_at) in enumerate(zip(telegrams, heard, strict=True), 1):
             try:
-                arrivals.append(self._arrival(telegram, origin, received_at, now, zone))
+                arrivals.append(self._arrival(telegram, origin, heard_at, now, zone))
             except TelegramError as error:
                 if len(telegrams) > 1:
                     raise TelegramError(f"Telegram {number} of {len(telegrams)}: {error}") from error
                 raise
         return arrivals
 
-    def _arrival(self, raw: RawTelegram, origin: Origin, received_at: int, now: int, zone: MeterZone) -> Arrival:
-        arrived = arrival(self._parser.parse(raw), origin, received_at, zone)
+    def _arrival(self, raw: RawTelegram, origin: Origin, heard_at: int | None, now: int, zone: MeterZone) -> Arrival:
+        received_at = now if heard_at is None else heard_at
+        # Without its sender's word nobody knows how long a telegram was under way.
+        by_arrival = self.settings.by_arrival and heard_at is not None
+        arrived = arrival(self._parser.parse(raw), origin, received_at, zone, by_arrival)
         instants = [device.at for device in arrived.devices]
         if arrived.reading is not None:
             instants.append(arrived.reading.at)
         if _is_ahead(max(instants), now):
             raise TelegramError(f"Its time is more than a day ahead: {zone.local_text(max(instants))}")
+        if heard_at is None and now < YEAR_2020 and now in instants:
+            # It has no clock either.
+            raise _not_set()
         return arrived
 
-    def _received_at(self, request: Request, telegrams: int, now: int, zone: MeterZone) -> list[int]:
-        """When each telegram arrived: as the sender says, which may have kept it for a while; else now."""
+    def _heard_at(self, request: Request, telegrams: int, now: int, zone: MeterZone) -> Sequence[int | None]:
+        """When each telegram was heard, if the sender says so: it may have kept it for a while."""
         header = request.getHeader("X-Received-At")
         if header is None:
-            return [now] * telegrams
+            return [None] * telegrams
         try:
             received = [instant(text.strip(), zone) for text in header.split(",")]
         except ValueError as error:
@@ -176,8 +182,12 @@ def _is_ahead(instant: int, now: int) -> bool:
     if instant <= now + DAY:
         return False
     if now < YEAR_2020:
-        raise try_again("The clock of this server is not set yet.")
+        raise _not_set()
     return True
+
+
+def _not_set() -> Problem:
+    return try_again("The clock of this server is not set yet.")
 
 
 def _stored(taken: None, request: Request) -> bytes:

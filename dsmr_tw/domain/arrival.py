@@ -6,6 +6,8 @@ added to tariff 2, so that the sum is right.
 Return registers and powers that it lacks are 0, all else that it lacks is ``None``; but the powers of its phases tell
 its own where it prints those alone, and a power below zero is one that is returned.
 A telegram without a clock, or with one that was never set, is dated by its arrival.
+So is one whose meter's clock the owner does not trust; the times of its M-Bus devices, which that clock gave them, are
+corrected by the same whole minutes, so that a value that is printed again keeps its time.
 M-Bus devices are known by what they measure, not by their channel; a value without a time of its own is not taken,
 since nobody knows when it was right.
 
@@ -17,23 +19,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from attrs import evolve
+
 from dsmr_tw.domain.facts import failures, month_peaks
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.obis import DEVICE_TYPES, TYPE_OF_UNIT
 from dsmr_tw.domain.obis_abroad import TARIFFS
 from dsmr_tw.domain.parse import Device, Telegram
-from dsmr_tw.domain.reading import NO_PHASES, Arrival, DeviceReading, MeterStatistics, Origin, Phases, Reading
+from dsmr_tw.domain.reading import MINUTE, NO_PHASES, Arrival, DeviceReading, MeterStatistics, Origin, Phases, Reading
 from dsmr_tw.errors import TelegramError
 
 
-def arrival(telegram: Telegram, origin: Origin, received_at: int, zone: MeterZone) -> Arrival:
-    """The telegram as an intake takes it.
+def arrival(telegram: Telegram, origin: Origin, received_at: int, zone: MeterZone, by_arrival: bool = False) -> Arrival:
+    """The telegram as an intake takes it, dated ``by_arrival`` if the meter's clock is not trusted.
 
     Raises: ``TelegramError`` when nothing in it can be stored.
     """
     at = clock_of(telegram, zone)
-    reading = _reading(telegram.numbers, received_at if at is None else at)
+    reading = _reading(telegram.numbers, received_at if by_arrival or at is None else at)
     devices = _device_readings(telegram.measuring, zone)
+    if by_arrival and at is not None:
+        devices = _later(devices, received_at - at)
     if reading is None and not devices:
         raise TelegramError("Nothing measurable in it: neither a register 1.8.x nor a value of an M-Bus device")
     return Arrival(
@@ -47,7 +53,14 @@ def arrival(telegram: Telegram, origin: Origin, received_at: int, zone: MeterZon
         zone.name,
         month_peaks(telegram, zone),
         failures(telegram, zone),
+        by_arrival,
     )
+
+
+def _later(devices: tuple[DeviceReading, ...], microseconds: int) -> tuple[DeviceReading, ...]:
+    """The values as many whole minutes later."""
+    shift = (microseconds + MINUTE // 2) // MINUTE * MINUTE
+    return tuple(evolve(device, at=device.at + shift) for device in devices) if shift else devices
 
 
 def clock_of(telegram: Telegram, zone: MeterZone) -> int | None:

@@ -197,6 +197,9 @@ class Arrival:
     failures: tuple[Failure, ...] = ()
     """The long power failures that it tells of; most telegrams repeat them."""
 
+    by_arrival: bool = False
+    """Whether it was dated by its arrival although the meter has a clock, since its owner does not trust that."""
+
     @property
     def facts(self) -> Facts:
         """All that it tells of the past."""

@@ -3,6 +3,7 @@
     received_at, meter_id, lengths | zone | origin's name | the telegram from / to the CRC
 
 Numbers are big-endian, so that they begin alike from one telegram to the next; ``meter_id`` 0 stands for ``None``.
+The length of the zone's name has its highest bit set when the telegram is dated by its arrival.
 A telegram is parsed again when it is read: the arrival is then equal to the one that was written.
 
 Tests: ``tests/domain/test_spooled.py``
@@ -24,6 +25,8 @@ from dsmr_tw.errors import DsmrError
 
 _HEAD: Final = Struct(">qqBH")
 
+_BY_ARRIVAL: Final = 0x80
+
 
 @frozen
 class Record:
@@ -37,6 +40,9 @@ class Record:
 
     zone: str
     """The time zone in which its clocks are read: ``"Europe/Amsterdam"``."""
+
+    by_arrival: bool
+    """Whether the meter's clock is not trusted."""
 
     telegram: str
     """From ``/`` to the CRC, each byte one character (Latin-1)."""
@@ -52,24 +58,28 @@ class Record:
         """
         data, _, crc = self.telegram.rpartition("!")
         raw = RawTelegram(f"{data}!".encode("latin-1"), int(crc, 16) if crc else None)
-        return arrival(parser.parse(raw), self.origin, self.received_at, meter_zone(self.zone))
+        return arrival(parser.parse(raw), self.origin, self.received_at, meter_zone(self.zone), self.by_arrival)
 
 
 def record_of(taken: Arrival) -> bytes:
     """A telegram as it is kept in the spool."""
     assert taken.telegram is not None and taken.zone is not None, "only telegrams are spooled"
     zone, name = taken.zone.encode(), taken.origin.name.encode()
-    head = _HEAD.pack(taken.received_at, taken.origin.meter_id or 0, len(zone), len(name))
+    zone_bytes = len(zone) | _BY_ARRIVAL if taken.by_arrival else len(zone)
+    head = _HEAD.pack(taken.received_at, taken.origin.meter_id or 0, zone_bytes, len(name))
     return b"".join((head, zone, name, taken.telegram.encode("latin-1")))
 
 
 def record_in(data: bytes) -> Record:
     """What stands in the bytes of one record."""
     received_at, meter_id, zone_bytes, name_bytes = _HEAD.unpack_from(data)
+    by_arrival = zone_bytes >= _BY_ARRIVAL
+    zone_bytes %= _BY_ARRIVAL
     name_at = _HEAD.size + zone_bytes
     telegram_at = name_at + name_bytes
     origin = Origin(data[name_at:telegram_at].decode(), meter_id or None)
-    return Record(received_at, origin, data[_HEAD.size : name_at].decode(), data[telegram_at:].decode("latin-1"))
+    zone, telegram = data[_HEAD.size : name_at].decode(), data[telegram_at:].decode("latin-1")
+    return Record(received_at, origin, zone, by_arrival, telegram)
 
 
 def arrival_in(data: bytes, parser: TelegramParser) -> Arrival | DsmrError:

@@ -157,7 +157,11 @@ class TimeTests(ServedCase):
         """While our own clock was never set, a telegram of today is not refused but asked for again later."""
         self.served.clock.rightNow = float(YEAR_2000 // SECOND)
         clockless = telegram(without="0-0:1.0.0")
-        for answer in (self.post(telegram()), self.post(clockless, X_Received_At="2024-04-02T11:59:50+02:00")):
+        for answer in (
+            self.post(telegram()),
+            self.post(clockless),
+            self.post(clockless, X_Received_At="2024-04-02T11:59:50+02:00"),
+        ):
             self.assertEqual(answer.status, 503)
             self.assertIn("Retry-After", answer.headers)
         self.assertEqual(self.timestamps(), [])
@@ -182,6 +186,13 @@ class TimeTests(ServedCase):
         two = telegram(without="0-0:1.0.0") + telegram()
         self.assertEqual(self.post(two, X_Received_At="2024-04-01T12:00:00Z, 2024-04-01T12:00:10Z").status, 201)
         self.assertEqual(self.timestamps(), ["2024-04-01T12:00:00Z", "2024-04-02T09:59:50Z"])
+
+    def test_a_meter_whose_clock_is_not_trusted(self) -> None:
+        """Then the sender's word on when a telegram was heard counts; without it, the meter's clock does."""
+        self.served = self.serve(by_arrival=True)
+        self.assertEqual(self.post(telegram(), X_Received_At="2024-04-02T08:00:00Z").status, 201)
+        self.assertEqual(self.post(telegram()).status, 201)
+        self.assertEqual(self.timestamps(), ["2024-04-02T08:00:00Z", "2024-04-02T09:59:50Z"])
 
     def test_impossible_times_of_receipt(self) -> None:
         """Another number of times than telegrams, what is no time, and the future are refused."""

@@ -14,6 +14,7 @@ from dsmr_tw.domain.reading import Arrival, DeviceReading, Failure, MeterStatist
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, outcomes_in
 from dsmr_tw.errors import TelegramError
 from tests.golden_telegrams import telegram, valid_dutch, without_clock, without_register
+from tests.telegramtext import telegram as made_up
 
 ORIGIN = Origin("device /dev/ttyUSB0")
 AMSTERDAM = meter_zone("Europe/Amsterdam")
@@ -38,6 +39,13 @@ def arrived(data: bytes) -> Arrival:
     (outcome,) = outcomes_in(data, CrcPolicy.OFF)
     assert isinstance(outcome, RawTelegram)
     return arrival(PARSER.parse(outcome), ORIGIN, NOW, AMSTERDAM)
+
+
+def by_arrival(data: bytes, received_at: int = NOW) -> Arrival:
+    """What the one telegram in these bytes becomes if its meter's clock is not trusted."""
+    (outcome,) = outcomes_in(data, CrcPolicy.OFF)
+    assert isinstance(outcome, RawTelegram)
+    return arrival(PARSER.parse(outcome), ORIGIN, received_at, AMSTERDAM, by_arrival=True)
 
 
 def made_of(*lines: str) -> Arrival:
@@ -340,3 +348,35 @@ class DeviceTests(SynchronousTestCase):
                 f"0-{channel}:24.2.1({clock})(00001.000*m3)",
             ]
         self.assertEqual([device.channel for device in made_of(*REGISTERS, *lines).devices], [3, 4, 2, 1])
+
+
+class ByArrivalTests(SynchronousTestCase):
+    """The owner does not trust the meter's clock."""
+
+    def test_the_clock_is_hours_off(self) -> None:
+        """The telegram is dated by its arrival; the gas meter's time is put right by the same whole minutes."""
+        printed = arrived(made_up(clock="240402085947S", gas_clock="240402085500S").encode())
+        taken = by_arrival(made_up(clock="240402085947S", gas_clock="240402085500S").encode())
+        assert printed.reading is not None and taken.reading is not None
+        self.assertEqual((printed.reading.at, taken.reading.at), (at("2024-04-02T08:59:47+02:00"), NOW))
+        self.assertEqual(printed.devices[0].at, at("2024-04-02T08:55:00+02:00"))
+        self.assertEqual(taken.devices[0].at, at("2024-04-02T11:55:00+02:00"))
+        self.assertEqual(taken.by_arrival, True)
+
+    def test_a_value_that_is_printed_again_keeps_its_time(self) -> None:
+        """Though telegrams come now a little earlier, now a little later."""
+        data = made_up(clock="240402085959S", gas_clock="240402085500S").encode()
+        times = {by_arrival(data, NOW + late).devices[0].at for late in (-900_000, 0, 400_000, 28_000_000)}
+        self.assertEqual(times, {at("2024-04-02T11:55:00+02:00")})
+
+    def test_the_clock_is_right(self) -> None:
+        """Nothing but the fraction of a second is another."""
+        taken = by_arrival(made_up(clock="240402120000S", gas_clock="240402115500S").encode(), NOW + 123_456)
+        assert taken.reading is not None
+        self.assertEqual((taken.reading.at, taken.devices[0].at), (NOW + 123_456, at("2024-04-02T11:55:00+02:00")))
+
+    def test_no_clock(self) -> None:
+        """There is nothing to put right."""
+        data = made_up(gas_clock="240402115500S", without="0-0:1.0.0").encode()
+        self.assertEqual(by_arrival(data).reading, arrived(data).reading)
+        self.assertEqual(by_arrival(data).devices, arrived(data).devices)

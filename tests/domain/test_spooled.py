@@ -23,9 +23,11 @@ NOTHING_MEASURED = ("be-emucs-50223-00",)
 ZONES = ("Europe/Amsterdam", "Europe/Brussels", "Europe/Dublin", "Indian/Maldives")
 
 
-def taken(raw: RawTelegram, origin: Origin = CABLE, received_at: int = NOON, zone: str = ZONES[0]) -> Arrival:
+def taken(
+    raw: RawTelegram, origin: Origin = CABLE, received_at: int = NOON, zone: str = ZONES[0], by_arrival: bool = False
+) -> Arrival:
     """A telegram as an intake takes it."""
-    return arrival(TelegramParser().parse(raw), origin, received_at, meter_zone(zone))
+    return arrival(TelegramParser().parse(raw), origin, received_at, meter_zone(zone), by_arrival)
 
 
 class RecordTests(SynchronousTestCase):
@@ -64,13 +66,14 @@ class RecordTests(SynchronousTestCase):
         st.none() | st.integers(1, 2**62),
         st.integers(FIRST_INSTANT, LAST_INSTANT),
         st.sampled_from(ZONES),
+        st.booleans(),
     )
     def test_from_wherever_and_whenever_it_came(
-        self, name: str, meter_id: int | None, received_at: int, zone: str
+        self, name: str, meter_id: int | None, received_at: int, zone: str, by_arrival: bool
     ) -> None:
-        """Cable or key, the owner's choice of a meter, time of arrival and zone are kept."""
+        """Cable or key, the owner's choice of a meter and of a clock, time of arrival and zone are kept."""
         [raw] = telegrams_in(telegram(without="0-0:1.0.0"))
-        before = taken(raw, Origin(name, meter_id), received_at, zone)
+        before = taken(raw, Origin(name, meter_id), received_at, zone, by_arrival)
         self.assertEqual(self.again(before), before)
 
     def test_a_byte_of_any_value(self) -> None:

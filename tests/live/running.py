@@ -30,6 +30,8 @@ class RunningServer:
 
     state: Path
     arguments: tuple[str, ...] = ()
+    clock: Path | None = None
+    """A file with the seconds by which its clock is wrong; ``None``: it is right."""
     process: subprocess.Popen[bytes] = field(init=False)
     port: int = field(init=False, default=0)
     log: bytearray = field(factory=bytearray, init=False)
@@ -41,7 +43,7 @@ class RunningServer:
             # A shell's background job is born deaf to Ctrl-C, and so would be its children.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", TWISTD, "-n", "--pidfile=", "dsmr", *self._options()],
+            [sys.executable, "-c", self._program(), "-n", "--pidfile=", "dsmr", *self._options()],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
@@ -51,6 +53,13 @@ class RunningServer:
         if ready:
             self.wait_for(READY)
         return self
+
+    def _program(self) -> str:
+        """What runs: with a clock of its own, which a test may set, if it shall have one."""
+        if self.clock is None:
+            return TWISTD
+        wrong = f"float(open({str(self.clock)!r}).read() or 0)"
+        return f"import time; right = time.time; time.time = lambda: right() + {wrong}; {TWISTD}"
 
     def _options(self) -> tuple[str, ...]:
         http = "tcp:0:interface=127.0.0.1"

@@ -1,0 +1,1 @@
+A clock that is set, by whatever, delays nothing any more. A computer that does not know the time yet keeps the telegrams of meters without a clock on disk, and dates them when it does. `/health` shows how far each meter's clock is from the server's, and `--trust-clock server` dates by the latter.
