@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -111,3 +112,21 @@ class LinkTests(SynchronousTestCase):
             if "://" not in target and not (page.parent / target).exists()
         ]
         self.assertEqual(broken, [])
+
+
+class DecisionsTests(SynchronousTestCase):
+    """``docs/decisions/`` and what the program asks for agree."""
+
+    def test_every_package_has_its_reason(self) -> None:
+        """Whatever is installed beside the program, always or for one of its options, is written about."""
+        setup = ast.parse(text_of(ROOT / "setup.py"))
+        calls = [node for node in ast.walk(setup) if isinstance(node, ast.Call)]
+        arguments = {word.arg: word.value for call in calls for word in call.keywords}
+        extras = ast.literal_eval(arguments["extras_require"])
+        asked = [*ast.literal_eval(arguments["install_requires"])]
+        for extra in extras.keys() - {"test", "bench"}:
+            asked += extras[extra]
+        names = {re.split(r"[^\w.-]", requirement)[0] for requirement in asked}
+        written = "".join(text_of(path) for path in (ROOT / "docs" / "decisions").glob("*.md")).lower()
+        self.assertGreater(len(names), 10)
+        self.assertEqual([name for name in sorted(names) if name not in written], [])
