@@ -37,7 +37,9 @@ OPTIONS: Final = (
         "DEVICE",
         True,
     ),
-    Option("baud", "Speed of serial ports: 115200, or 9600 for DSMR 2.2 and 3.0. [115200]", "BAUD"),
+    Option(
+        "baud", "Speed of serial ports: 115200, 9600 (DSMR 2.2 and 3.0), or auto: found by listening. [auto]", "BAUD"
+    ),
     Option("crc", "What to do about a telegram's checksum: strict, optional or off. [strict]", "POLICY"),
     Option("trust-clock", "Whose clock dates telegrams: the meter's, or the server's. [meter]", "meter|server"),
     Option("decryption-key-file", "Decrypt what is read, with the key in this file.", "FILE"),
@@ -129,7 +131,7 @@ class Settings:
     """Everything an operator can set, checked."""
 
     device: tuple[str, ...] = ()
-    baud: int = field(default=115200, validator=_one_of(9600, 115200))
+    baud: str = field(default="auto", validator=_one_of("auto", "9600", "115200"))
     crc: str = field(default="strict", validator=_one_of(*(policy.value for policy in CrcPolicy)))
     trust_clock: str = field(default="meter", validator=_one_of("meter", "server"))
     decryption_key_file: Path | None = None
@@ -150,6 +152,11 @@ class Settings:
     max_power: float = field(default=60.0, validator=_at_least(1, "takes a number of kW, 1 or more"))
     weather: str | None = field(default=None, validator=_feed_exists)
     zone: str = field(default="Europe/Amsterdam", validator=_zone_exists)
+
+    @property
+    def serial_speed(self) -> int | None:
+        """The speed of serial ports; ``None``: what is found by listening."""
+        return None if self.baud == "auto" else int(self.baud)
 
     @property
     def keep_days(self) -> int | None:
@@ -194,7 +201,7 @@ def _check_together(settings: Settings) -> None:
     if settings.decryption_key_file is not None:
         if not settings.device:
             raise SettingsError("--decryption-key-file is about what a --device reads, and there is none.")
-        if settings.baud == 9600:
+        if settings.baud == "9600":
             raise SettingsError("--decryption-key-file needs --baud 115200: at 9600 a byte has seven bits, too few.")
     database = settings.database
     if database is None or is_url(database) or database.removeprefix("sqlite:") not in ("", database):

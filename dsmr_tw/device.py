@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import re
 import shlex
+import termios
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -23,14 +24,17 @@ from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError, DNSLookupError, NoProtocol, TimeoutError
+from twisted.internet.fdesc import readFromFD
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.internet.serialport import SerialPort
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from dsmr_tw.domain.meternames import meter_named, refusal
+from dsmr_tw.domain.speed import FAST, SEVEN_BITS, LineSetting
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import SettingsError
+from dsmr_tw.hearing import Hearing
 from dsmr_tw.stored import Meter
 
 CONNECT_TIMEOUT_S: Final = 10
@@ -43,13 +47,8 @@ _HTTP: Final = re.compile(
 _URL: Final = re.compile(r"(?:tcp:|[A-Za-z][A-Za-z0-9+.-]+://)")
 _MORE: Final = re.compile(r",(?=[A-Za-z_-]+=)")
 """Where something is said about a device; other commas belong to its path, or to the name of its meter."""
-_FRAMES: Final = {
-    9600: (serial.SEVENBITS, serial.PARITY_EVEN),
-    115200: (serial.EIGHTBITS, serial.PARITY_NONE),
-}
-"""Bits and parity at each speed that meters have: DSMR 2.2 and 3.0 speak the first, later ones the second."""
-
-BAUD_RATES: Final = tuple(_FRAMES)
+SETTINGS: Final = {9600: SEVEN_BITS, 115200: FAST}
+"""How ports listen at each speed that meters have: DSMR 2.2 and 3.0 speak the first, later ones the second."""
 
 
 @implementer(IAddress)
@@ -191,15 +190,20 @@ def _check(text: str, parts: re.Match[str]) -> None:
 
 
 def device_endpoint(
-    device: StreamDevice, reactor: Any, baud: int = 115200, *, binary: bool = False
+    device: StreamDevice,
+    reactor: Any,
+    setting: LineSetting = FAST,
+    hearing: Hearing | None = None,
+    *,
+    binary: bool = False,
 ) -> IStreamClientEndpoint:
-    """How to connect to a device; ``baud``, one of ``BAUD_RATES``, and ``binary`` are for serial ports.
+    """How to connect to a device; all else is for serial ports, see ``SerialEndpoint``.
 
     ``reactor`` is ``Any`` since no interface has all that TCP, name look-up and serial ports need of it.
     """
     if isinstance(device, TcpDevice):
         return HostnameEndpoint(reactor, device.host, device.port, timeout=CONNECT_TIMEOUT_S)
-    return SerialEndpoint(reactor, device, baud, is_binary=binary)
+    return SerialEndpoint(reactor, device, setting, hearing=hearing, is_binary=binary)
 
 
 @implementer(IStreamClientEndpoint)
@@ -212,10 +216,13 @@ class SerialEndpoint:
 
     device: SerialDevice
 
-    baud: int = 115200
-    """One of ``BAUD_RATES``."""
+    setting: LineSetting = FAST
+    """How the port listens, unless ``hearing`` says."""
 
     open_port: Callable[..., serial.Serial] = serial.Serial
+
+    hearing: Hearing | None = None
+    """Finds out how to listen; ``None`` where that is known."""
 
     is_binary: bool = False
     """Whether any byte may come. Else XON and XOFF steer the line, and are taken out of it."""
@@ -244,15 +251,14 @@ class _Port(SerialPort):
     def __init__(self, endpoint: SerialEndpoint, protocol: IProtocol) -> None:
         self._serialFactory = partial(endpoint.open_port, exclusive=True)
         self._clock: IReactorTime = endpoint.reactor
-        bits, parity = _FRAMES[endpoint.baud]
+        self._hearing = hearing = endpoint.hearing
+        setting = endpoint.setting if hearing is None else hearing.search.setting
         try:
             super().__init__(
                 protocol,
                 endpoint.device.path,
                 endpoint.reactor,
-                baudrate=endpoint.baud,
-                bytesize=bits,
-                parity=parity,
+                **_spelled(setting),
                 xonxoff=not endpoint.is_binary,
             )
         except BaseException:
@@ -261,6 +267,31 @@ class _Port(SerialPort):
             if opened is not None:
                 opened.close()
             raise
+        if hearing is not None:
+            hearing.opened(self._tune)
+
+    def doRead(self) -> Failure | None:
+        """Hand on what came, as the meter sent it."""
+        read: Failure | None = readFromFD(self.fileno(), self._hand_on)
+        return read
+
+    def _hand_on(self, data: bytes) -> None:
+        self.protocol.dataReceived(data if self._hearing is None else self._hearing.heard(data))
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the port."""
+        if self._hearing is not None:
+            self._hearing.closed()
+        super().connectionLost(reason)
+
+    def _tune(self, setting: LineSetting) -> None:
+        """Listen with another setting; what was heard with the one before is of no use."""
+        try:
+            self._serial.apply_settings(_spelled(setting))
+            self._serial.reset_input_buffer()
+        except (OSError, termios.error):
+            # The cable was just pulled out.
+            self.loseConnection()
 
     def loseConnection(self, _connDone: object = None) -> None:
         """Close in the reactor's next turn.
@@ -273,6 +304,11 @@ class _Port(SerialPort):
             self.stopReading()
             reason = Failure(ConnectionDone())
             self._clock.callLater(0, self.connectionLost, reason)
+
+
+def _spelled(setting: LineSetting) -> dict[str, Any]:
+    """The setting as pyserial takes it."""
+    return {"baudrate": setting.baud, "bytesize": setting.bits, "parity": setting.parity}
 
 
 def explain(error: BaseException | None) -> str:

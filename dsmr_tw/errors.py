@@ -26,6 +26,11 @@ class TelegramError(DsmrError):
 class CrcError(TelegramError):
     """The CRC of the telegram is not that of its bytes, or is absent or unreadable."""
 
+    def __init__(self, text: str, body: bytes = b"") -> None:
+        """``body`` is what came from ``/`` to ``!``, for whoever looks for what is wrong with it."""
+        super().__init__(text)
+        self.body = body
+
 
 class TelegramTooLong(TelegramError):
     """More bytes came than a telegram may have, and no end among them."""

@@ -67,23 +67,7 @@ class Health:
             "version": __version__,
             "started_at": _text(self.started_at),
             "now": _text(int(self.clock.seconds()) * SECOND),
-            "sources": [
-                {
-                    "name": source.name,
-                    "connected": source.connected,
-                    "last_telegram_at": _text(source.last_telegram_at),
-                    "telegrams": source.telegrams,
-                    "dialect": source.dialect,
-                    "unknown_lines": source.unknown_lines,
-                    "crc_errors": source.crc_errors,
-                    "rejected": source.rejected,
-                    "bytes_skipped": source.bytes_skipped,
-                    "frames_refused": source.frames_refused,
-                    "reconnects": source.reconnects,
-                    "clock_offset_s": source.clock_offset_s,
-                }
-                for source in sources
-            ],
+            "sources": [source.figures() for source in sources],
             "store": {
                 "kind": self.store_kind,
                 "available": away is None,

@@ -1,6 +1,7 @@
-"""Responsible for what a server has to know to take readings while its database is away: the keys and the meters.
+"""Responsible for what a server has to know before its database answers: keys, meters, and the speed of each port.
 
 A file in the state directory holds what was last read of them; of the keys their hashes only.
+The speeds are there so that a restart loses no telegram to finding them again.
 
 Tests: ``tests/test_known.py``
 """
@@ -31,16 +32,20 @@ class Known:
     meters: list[Meter] = field(factory=list, init=False)
     """Without what changes all the time: number, name and zone."""
 
+    speeds: dict[str, int] = field(factory=dict, init=False)
+    """The speed of each serial port whose speed was found by listening, by its path."""
+
     def load(self) -> None:
         """Read the file; one that is damaged counts for nothing, as at a first start."""
         try:
             told = json.loads(self.path.read_text("utf-8"))
             keys = [_key(of) for of in told["keys"]]
             meters = [Meter(int(of["id"]), str(of["name"]), str(of["zone"])) for of in told["meters"]]
-            self.keys, self.meters = keys, meters
+            speeds = {str(path): int(baud) for path, baud in told.get("speeds", {}).items()}
+            self.keys, self.meters, self.speeds = keys, meters, speeds
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warn("{path} can't be read, it will be written anew: {error}", path=str(self.path), error=str(error))
 
     def keep_keys(self, keys: list[ApiKey]) -> None:
@@ -54,6 +59,12 @@ class Known:
         plain = [Meter(meter.id, meter.name, meter.zone) for meter in meters]
         if plain != self.meters:
             self.meters = plain
+            self._write()
+
+    def keep_speed(self, path: str, baud: int) -> None:
+        """Keep the speed of a port, if it is another than before."""
+        if self.speeds.get(path) != baud:
+            self.speeds[path] = baud
             self._write()
 
     def _write(self) -> None:
@@ -71,6 +82,7 @@ class Known:
                 for key in self.keys
             ],
             "meters": [{"id": meter.id, "name": meter.name, "zone": meter.zone} for meter in self.meters],
+            "speeds": self.speeds,
         }
         try:
             replace_file(self.path, json.dumps(told, indent=1))

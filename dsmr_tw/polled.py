@@ -152,6 +152,7 @@ class PolledSource(TelegramSource):
             health.trouble = health.trouble or "it answers with the same telegram again and again"
             return
         self._last_answer = answer
+        health.bytes_received += len(answer)
         before = health.telegrams, health.crc_errors, health.rejected
         receiver = TelegramReceiver(self._assembler, self.clock, self._take, self._refuse)
         receiver.dataReceived(answer)

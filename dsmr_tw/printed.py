@@ -57,7 +57,9 @@ class PrintedSource(TelegramSource):
 
     def _print(self, second: int) -> None:
         try:
-            self._receiver.dataReceived(self.produce(second * SECOND))
+            printed = self.produce(second * SECOND)
+            self._health.bytes_received += len(printed)
+            self._receiver.dataReceived(printed)
         except Exception:  # whatever it did, it is asked again
             self._health.trouble = "printing fails"
             if self._tell("printing fails"):

@@ -50,6 +50,9 @@ class TelegramReceiver(LineReceiver):
 
     on_lost: Callable[[], None] = _ignore
 
+    bytes_received: int = field(default=0, init=False)
+    """What came in all."""
+
     bytes_since_telegram: int = field(default=0, init=False)
     """What came since the last telegram: tells a dead line from one that is read wrongly."""
 
@@ -73,6 +76,7 @@ class TelegramReceiver(LineReceiver):
 
     def note(self, data: bytes) -> None:
         """Remember that bytes came, for whoever has to say why no telegram does."""
+        self.bytes_received += len(data)
         self.bytes_since_telegram += len(data)
         self.recent = (self.recent + data)[-RECENT_BYTES:]
 

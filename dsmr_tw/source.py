@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from random import random
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import asdict, define, evolve, field, frozen
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -28,14 +28,17 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
-from dsmr_tw.device import StreamDevice, TcpDevice, device_endpoint, explain
+from dsmr_tw.device import SerialDevice, StreamDevice, device_endpoint, explain
 from dsmr_tw.domain.arrival import clock_of
-from dsmr_tw.domain.frame import ENCRYPTED, PLAIN, resemblance
-from dsmr_tw.domain.localtime import MeterZone
+from dsmr_tw.domain.localtime import MeterZone, to_utc_text
 from dsmr_tw.domain.parse import Telegram
+from dsmr_tw.domain.quality import LineFigures, LineQuality
 from dsmr_tw.domain.reading import SECOND, YEAR_2020, Origin
+from dsmr_tw.domain.resemblance import ENCRYPTED, PLAIN, resemblance
+from dsmr_tw.domain.speed import FAST, LineSetting
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, TelegramAssembler
 from dsmr_tw.errors import CrcError, TelegramError
+from dsmr_tw.hearing import Hearing
 from dsmr_tw.interfaces import ISource
 from dsmr_tw.serialproto import TelegramReceiver
 
@@ -106,6 +109,15 @@ class SourceHealth:
     by_arrival: bool = False
     """Whether telegrams are dated by our clock in any case."""
 
+    bytes_received: int = 0
+    """What came in all."""
+
+    serial: str | None = None
+    """How the port listens, like ``115200 8N1``; ``None`` where there is none, or as long as no telegram told."""
+
+    line: LineFigures = field(factory=LineFigures)
+    """How good the line is."""
+
     quiet_s: int = 0
     """Seconds since the last telegram was taken, or since the start."""
 
@@ -115,9 +127,30 @@ class SourceHealth:
     def problem(self) -> str | None:
         """What a person should look at, in words; ``None`` when all is well."""
         if self.quiet_s < SILENCE_S:
-            return self._clock_problem()
+            complaint = self.line.complaint()
+            return f"{self.name}: {complaint}" if complaint else self._clock_problem()
         words = f"{self.name}: no telegram for {self.quiet_s} s"
         return f"{words}; {self.trouble}" if self.trouble else words
+
+    def figures(self) -> dict[str, object]:
+        """What ``/health`` shows of it."""
+        return {
+            "name": self.name,
+            "connected": self.connected,
+            "serial": self.serial,
+            "last_telegram_at": None if self.last_telegram_at is None else to_utc_text(self.last_telegram_at),
+            "telegrams": self.telegrams,
+            "dialect": self.dialect,
+            "unknown_lines": self.unknown_lines,
+            "crc_errors": self.crc_errors,
+            "rejected": self.rejected,
+            "bytes_received": self.bytes_received,
+            "bytes_skipped": self.bytes_skipped,
+            "frames_refused": self.frames_refused,
+            "reconnects": self.reconnects,
+            "clock_offset_s": self.clock_offset_s,
+            "line": asdict(self.line),
+        }
 
     def _clock_problem(self) -> str | None:
         offset = self.clock_offset_s
@@ -170,6 +203,7 @@ class TelegramSource(Service):
     """What was said since the last telegram."""
     _refusing: bool = field(default=False, init=False, repr=False)
     """Whether the last telegram was refused."""
+    _quality: LineQuality = field(factory=LineQuality, init=False, repr=False)
     _watch: LoopingCall = field(init=False, repr=False)
 
     _log: ClassVar[Logger] = Logger()
@@ -183,7 +217,7 @@ class TelegramSource(Service):
     @property
     def health(self) -> SourceHealth:
         """How the source is at this moment."""
-        health = evolve(self._health, bytes_skipped=self._assembler.skipped)
+        health = evolve(self._health, bytes_skipped=self._assembler.skipped, line=self._quality.figures())
         if self._last is not None:
             # Found out when it is asked for, not for each telegram.
             health.dialect, health.unknown_lines = self._last.dialect, self._last.unknown_lines
@@ -212,6 +246,7 @@ class TelegramSource(Service):
         self._health.quiet_s += 1
 
     def _take(self, telegram: RawTelegram, received_at: int) -> None:
+        self._quality.whole(telegram.data, received_at)
         if self.on_wire is not None:
             with self._log.failuresHandled("{source}: serving a telegram failed:", source=self.origin.name):
                 self.on_wire(telegram, received_at, self.origin)
@@ -236,6 +271,7 @@ class TelegramSource(Service):
         health = self._health
         if isinstance(error, CrcError):
             health.crc_errors += 1
+            self._quality.broken(error.body)
         else:
             health.rejected += 1
         health.trouble = f"the last one was refused: {error}"
@@ -271,6 +307,12 @@ class Source(TelegramSource):
     decryption: Decryption | None = None
     """What opens encrypted telegrams; ``None`` for a meter that prints them plainly."""
 
+    hearing: Hearing | None = None
+    """Finds the speed of a serial port; ``None`` where it is known, or there is none."""
+
+    setting: LineSetting | None = None
+    """How a serial port listens whose speed is known."""
+
     _attempts: int = field(default=0, init=False, repr=False)
     """Attempts to connect since the last telegram: one that is closed at once must not be tried at full speed."""
     _silent_s: int = field(default=0, init=False, repr=False)
@@ -297,7 +339,15 @@ class Source(TelegramSource):
         if self.decryption is not None:
             health.bytes_skipped += self.decryption.skipped
             health.frames_refused = dict(self.decryption.refused)
+        if self._receiver is not None:
+            health.bytes_received += self._receiver.bytes_received
+        health.serial = self._serial()
         return health
+
+    def _serial(self) -> str | None:
+        if self.hearing is None:
+            return None if self.setting is None else str(self.setting)
+        return str(self.hearing.search.spoken) if self.hearing.search.found else None
 
     def startService(self) -> None:
         """Connect, and stay so."""
@@ -310,6 +360,8 @@ class Source(TelegramSource):
         return self._client.stopService()
 
     def _build(self) -> TelegramReceiver:
+        if self._receiver is not None:
+            self._health.bytes_received += self._receiver.bytes_received
         make = TelegramReceiver if self.decryption is None else self.decryption.receiver
         self._receiver = make(self._assembler, self.clock, self._take, self._refuse, self._connected, self._lost)
         return self._receiver
@@ -339,26 +391,45 @@ class Source(TelegramSource):
 
     def _take(self, telegram: RawTelegram, received_at: int) -> None:
         self._silent_s = self._attempts = 0
+        before = self._health.telegrams
         super()._take(telegram, received_at)
+        # What was refused for what it says is vouched for by its CRC all the same.
+        if self._health.telegrams > before or telegram.crc == telegram.computed_crc:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Remember how to listen."""
+        if self.hearing is not None and self.hearing.settle():
+            self._log.info("{source}: found by listening: {serial}", source=self.origin.name, serial=self._serial())
 
     def _tick(self) -> None:
         super()._tick()
+        if self.hearing is not None and self._health.connected:
+            self.hearing.tick()
         receiver = self._receiver
         if receiver is None or not self._health.connected:
             return
         self._silent_s += 1
-        if self._silent_s != SILENCE_S:
+        if self._silent_s % SILENCE_S:
             return
+        if self.hearing is not None:
+            self.hearing.doubt()
         if not receiver.bytes_since_telegram:
             self._trouble("connected, but nothing comes; is the cable in the meter's P1 port, and is the port enabled?")
         elif not self._refusing:
-            self._trouble(f"bytes came, but no telegram; {self._advice(receiver.recent)}")
+            self._trouble(f"bytes came, but no telegram; {self._advice(self._recent(receiver))}")
         if self.reconnect_when_silent:
             receiver.hang_up()
+
+    def _recent(self, receiver: TelegramReceiver) -> bytes:
+        """What came last, as it came."""
+        return receiver.recent if self.hearing is None else self.hearing.search.recent or receiver.recent
 
     def _advice(self, recent: bytes) -> str:
         """What to do about a line that brings bytes and no telegram."""
         seen = resemblance(recent)
+        if seen is None and self.hearing is not None:
+            return "they make sense at no speed of a P1 port; is the cable made for one, and is it sound?"
         if seen is None or (seen == PLAIN and self.decryption is None):
             return "are baud rate and cable those of this meter?"
         if seen == ENCRYPTED and self.decryption is None:
@@ -376,14 +447,19 @@ def device_source(
     *,
     clock: IReactorTime | None = None,
     crc: CrcPolicy = CrcPolicy.STRICT,
-    baud: int = 115200,
+    setting: LineSetting = FAST,
+    hearing: Hearing | None = None,
     meter_id: int | None = None,
     on_wire: ShowTelegram | None = None,
     decryption: Decryption | None = None,
     zone: MeterZone | None = None,
     by_arrival: bool = False,
 ) -> Source:
-    """The source that reads a device; ``meter_id`` if the owner tied it to a meter, ``decryption`` if it encrypts."""
+    """The source that reads a device; ``meter_id`` if the owner tied it to a meter, ``decryption`` if it encrypts.
+
+    A serial port listens with ``setting``, or as ``hearing`` says.
+    """
+    is_serial = isinstance(device, SerialDevice)
     return Source(
         origin=Origin(device.name, meter_id),
         clock=reactor if clock is None else clock,
@@ -393,9 +469,11 @@ def device_source(
         on_wire=on_wire,
         zone=zone,
         by_arrival=by_arrival,
-        endpoint=device_endpoint(device, reactor, baud, binary=decryption is not None),
-        reconnect_when_silent=isinstance(device, TcpDevice),
+        endpoint=device_endpoint(device, reactor, setting, hearing, binary=decryption is not None),
+        reconnect_when_silent=not is_serial,
         decryption=decryption,
+        hearing=hearing if is_serial else None,
+        setting=setting if is_serial else None,
     )
 
 

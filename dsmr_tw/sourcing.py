@@ -5,7 +5,7 @@ Tests: ``tests/test_tap.py``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
-from dsmr_tw.device import DeviceSetting, HttpDevice, parse_setting
+from dsmr_tw.device import SETTINGS, DeviceSetting, HttpDevice, SerialDevice, StreamDevice, parse_setting
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import Origin
+from dsmr_tw.domain.speed import FAST, SLOW, SpeedSearch
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import SettingsError
+from dsmr_tw.hearing import Hearing
 from dsmr_tw.printed import PrintedSource
 from dsmr_tw.source import ShowTelegram, TakeError, TakeTelegram, TelegramSource, device_source
 from dsmr_tw.stored import Meter
@@ -35,6 +37,10 @@ def served_to_nobody(crc: CrcPolicy) -> None:
     """What wants no telegrams."""
 
 
+def kept_by_nobody(path: str, baud: int) -> None:
+    """What keeps no speed."""
+
+
 @frozen(kw_only=True)
 class Sourcing:
     """What all sources of a process have in common."""
@@ -45,7 +51,12 @@ class Sourcing:
     on_error: TakeError
     on_wire: ServeWire = served_to_nobody
     crc: CrcPolicy = CrcPolicy.STRICT
-    baud: int = 115200
+    baud: int | None = None
+    """The speed of serial ports; ``None``: what is found by listening."""
+    speeds: Mapping[str, int] = field(factory=dict)
+    """What was found earlier, by the path of the port."""
+    keep_speed: Callable[[str, int], object] = kept_by_nobody
+    """Is given what is found, for the next start."""
     zone: MeterZone | None = None
     """In whose time the meters' clocks run, if they shall be compared with ours."""
     by_arrival: bool = False
@@ -85,14 +96,32 @@ class Sourcing:
             "by_arrival": self.by_arrival,
         }
         if not isinstance(device, HttpDevice):
-            common |= {"clock": self.clock, "baud": self.baud, "decryption": self.decryption()}
-            return device_source(device, self.reactor, meter_id=meter_id, **common)
+            decryption = self.decryption()
+            return device_source(
+                device,
+                self.reactor,
+                setting=SETTINGS[self.baud or 115200],
+                # What is encrypted needs all eight bits, so there is nothing to find out.
+                hearing=self._hearing(device) if self.baud is None and decryption is None else None,
+                meter_id=meter_id,
+                decryption=decryption,
+                clock=self.clock,
+                **common,
+            )
         # Imported here and not above: most houses ask nobody, and need no HTTP client at all.
         from dsmr_tw.polled import PolledSource, dongle_agent
 
         origin = Origin(device.name, meter_id)
         agent = dongle_agent(self.reactor)
         return PolledSource(origin=origin, clock=self.clock, url=device.url, agent=agent, **common)
+
+    def _hearing(self, device: StreamDevice) -> Hearing | None:
+        """What finds the speed of a serial port, beginning with the one that was found the last time."""
+        if not isinstance(device, SerialDevice):
+            return None
+        begin = SLOW if self.speeds.get(device.path) == SLOW.baud else FAST
+        keep = self.keep_speed
+        return Hearing(self.clock, SpeedSearch(begin), lambda setting: keep(device.path, setting.baud))
 
 
 def decryption(key_file: Path | None) -> Callable[[], Decryption | None]:

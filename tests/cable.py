@@ -16,6 +16,7 @@ from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram
 from dsmr_tw.errors import TelegramError
+from dsmr_tw.hearing import Hearing
 from dsmr_tw.source import Source
 
 START = 1_712_052_000
@@ -82,6 +83,7 @@ class Meter:
         crc: CrcPolicy = CrcPolicy.STRICT,
         decryption: Decryption | None = None,
         zone: MeterZone | None = None,
+        hearing: Hearing | None = None,
     ) -> Source:
         """The source, started."""
         self.clock.advance(START)
@@ -96,6 +98,7 @@ class Meter:
             retry_delay=lambda attempt: 0.5 * attempt,
             decryption=decryption,
             zone=zone,
+            hearing=hearing,
         )
         source.startService()
         return source

@@ -42,7 +42,7 @@ class SourceTests(SettingsCase):
         """The server listens on this machine only, in the Netherlands, with the API closed."""
         settings = self.settings()
         self.assertEqual(settings.http, ("tcp:8080:interface=127.0.0.1",))
-        self.assertEqual((settings.zone, settings.crc, settings.baud), ("Europe/Amsterdam", "strict", 115200))
+        self.assertEqual((settings.zone, settings.crc, settings.baud), ("Europe/Amsterdam", "strict", "auto"))
         self.assertEqual((settings.enable_api, settings.demo, settings.device), (False, False, ()))
         self.assertEqual((settings.commit_interval, settings.api_timestamps), (1.0, "utc"))
 
@@ -82,20 +82,20 @@ class SourceTests(SettingsCase):
         path = self.file('device = ["/dev/ttyUSB0", "/dev/ttyUSB1"]\nhttp = "tcp:80"\ncommit-interval = 5\nbaud = 9600')
         settings = self.settings(config=path)
         self.assertEqual(settings.device, ("/dev/ttyUSB0", "/dev/ttyUSB1"))
-        self.assertEqual((settings.http, settings.commit_interval, settings.baud), (("tcp:80",), 5.0, 9600))
+        self.assertEqual((settings.http, settings.commit_interval, settings.serial_speed), (("tcp:80",), 5.0, 9600))
 
     def test_flags_win_over_the_environment_and_that_over_the_file(self) -> None:
         """What is nearer to the person at the keyboard counts; a flag that was not given says nothing."""
         path = self.file('zone = "Europe/Brussels"\ncrc = "off"\nbaud = 9600')
         environment = {"DSMR_CONFIG": path, "DSMR_CRC": "optional", "DSMR_BAUD": "9600"}
         settings = self.settings(environment, baud="115200", crc=None)
-        self.assertEqual((settings.zone, settings.crc, settings.baud), ("Europe/Brussels", "optional", 115200))
+        self.assertEqual((settings.zone, settings.crc, settings.serial_speed), ("Europe/Brussels", "optional", 115200))
 
     def test_the_file_that_a_flag_names_wins_over_that_of_the_environment(self) -> None:
         """One file is read, never two."""
         environment = {"DSMR_CONFIG": self.file('zone = "Europe/Brussels"\nbaud = 9600')}
         settings = self.settings(environment, config=self.file('zone = "Europe/Vilnius"'))
-        self.assertEqual((settings.zone, settings.baud), ("Europe/Vilnius", 115200))
+        self.assertEqual((settings.zone, settings.serial_speed), ("Europe/Vilnius", None))
 
 
 class PlaceTests(SettingsCase):
@@ -133,8 +133,8 @@ class RefusalTests(SettingsCase):
             ("commit_interval", "nan", "--commit-interval takes a number of seconds, 0 or more."),
             ("commit_interval", "inf", "--commit-interval takes a number of seconds, 0 or more."),
             ("commit_interval", "soon", "--commit-interval takes a number, not soon."),
-            ("baud", "300", "--baud takes 9600 or 115200, not 300."),
-            ("baud", "fast", "--baud takes a whole number, not fast."),
+            ("baud", "300", "--baud takes auto, 9600 or 115200, not 300."),
+            ("baud", "fast", "--baud takes auto, 9600 or 115200, not fast."),
             ("crc", "maybe", "--crc takes strict, optional or off, not maybe."),
             ("api_timestamps", "GMT", "--api-timestamps takes utc or local, not GMT."),
             ("max_connections", "0", "--max-connections takes a number, 1 or more."),
@@ -155,8 +155,8 @@ class RefusalTests(SettingsCase):
     def test_a_value_of_the_wrong_kind_in_the_file(self) -> None:
         """TOML knows numbers, texts and lists; the sentence says which is wanted."""
         for line, words in (
-            ("baud = 9600.0", "--baud takes a whole number"),
-            ("baud = true", "--baud takes a whole number"),
+            ("baud = 9600.0", "--baud takes auto, 9600 or 115200, not 9600.0"),
+            ("baud = true", "--baud takes auto, 9600 or 115200, not True"),
             ("commit-interval = true", "--commit-interval takes a number"),
             ('commit-interval = ["1"]', "--commit-interval takes a number"),
             ("device = 7", "--device takes a text, or a list of texts"),

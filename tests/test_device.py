@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.device import (
-    BAUD_RATES,
+    SETTINGS,
     DeviceSetting,
     HttpDevice,
     SerialDevice,
@@ -26,8 +26,10 @@ from dsmr_tw.device import (
     parse_device,
     parse_setting,
 )
+from dsmr_tw.domain.speed import FAST, SLOW, LineSetting, SpeedSearch
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import SettingsError
+from dsmr_tw.hearing import Hearing
 from dsmr_tw.stored import Meter
 from tests.live.terminal import Terminal
 
@@ -177,19 +179,19 @@ class EndpointTests(SynchronousTestCase):
         self.factory = Factory.forProtocol(Listener)
         self.opened: list[dict[str, Any]] = []
 
-    def endpoint(self, baud: int = 115200, path: str | None = None) -> SerialEndpoint:
+    def endpoint(self, setting: LineSetting = FAST, path: str | None = None) -> SerialEndpoint:
         """An endpoint of the terminal that notes how it was opened."""
         device = SerialDevice(path or self.terminal.path)
-        return SerialEndpoint(self.reactor, device, baud, self.open)
+        return SerialEndpoint(self.reactor, device, setting, self.open)
 
     def open(self, path: str, **settings: Any) -> serial.Serial:
         """Open a port as pyserial does, and note how."""
         self.opened.append(settings)
         return serial.Serial(path, **settings)
 
-    def connected(self, baud: int = 115200) -> Listener:
+    def connected(self, setting: LineSetting = FAST) -> Listener:
         """The protocol of a connection that was made."""
-        protocol = self.successResultOf(self.endpoint(baud).connect(self.factory))
+        protocol = self.successResultOf(self.endpoint(setting).connect(self.factory))
         assert isinstance(protocol, Listener)
         return protocol
 
@@ -214,8 +216,8 @@ class EndpointTests(SynchronousTestCase):
     def test_settings(self) -> None:
         """A port at 115200 baud has 8 bits without parity, one at 9600 has 7 bits and even parity; both are locked."""
         self.terminal.plug()
-        for baud in BAUD_RATES:
-            protocol = self.connected(baud)
+        for setting in SETTINGS.values():
+            protocol = self.connected(setting)
             protocol.transport.loseConnection()
             self.reactor.advance(0)
         found = [(settings["baudrate"], settings["bytesize"], settings["parity"]) for settings in self.opened]
@@ -234,6 +236,39 @@ class EndpointTests(SynchronousTestCase):
         (port,) = self.reactor.readers
         port.doRead()
         self.assertEqual(b"".join(protocol.got), every)
+
+    def test_tuning(self) -> None:
+        """A port that is listened to is tuned while it is open; what was heard before that is forgotten."""
+        self.terminal.plug()
+        hearing = Hearing(self.reactor, SpeedSearch(SLOW))
+        endpoint = SerialEndpoint(self.reactor, SerialDevice(self.terminal.path), hearing=hearing)
+        protocol = self.successResultOf(endpoint.connect(self.factory))
+        assert isinstance(protocol, Listener)
+        (port,) = self.reactor.readers
+        os.write(self.terminal._ends[0], bytes([0xAF]))
+        port.doRead()
+        self.assertEqual((protocol.got, port._serial.baudrate), ([b"/"], 9600))
+        os.write(self.terminal._ends[0], b"\xff" * 20)
+        port.doRead()
+        os.write(self.terminal._ends[0], b"of no use")
+        self.reactor.advance(1)
+        self.assertEqual((port._serial.baudrate, port._serial.in_waiting), (115200, 0))
+        protocol.transport.loseConnection()
+        self.reactor.advance(0)
+        self.assertEqual(protocol.ends, 1)
+
+    def test_tuning_a_cable_pulled_out(self) -> None:
+        """A port that can't be tuned any more is a lost connection, and no failure."""
+        self.terminal.plug()
+        hearing = Hearing(self.reactor)
+        endpoint = SerialEndpoint(self.reactor, SerialDevice(self.terminal.path), hearing=hearing)
+        protocol = self.successResultOf(endpoint.connect(self.factory))
+        assert isinstance(protocol, Listener)
+        self.terminal.unplug()
+        hearing.heard(b"\xff" * 20)
+        self.reactor.advance(1)
+        self.reactor.advance(0)
+        self.assertEqual(protocol.ends, 1)
 
     def test_absent(self) -> None:
         """A device that is not there fails the connection, and the reason asks for the cable."""

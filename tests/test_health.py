@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from dsmr_tw.domain.quality import LineFigures
 from dsmr_tw.errors import SpoolFull, StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.health import Health
@@ -71,7 +72,15 @@ class HealthTests(SynchronousTestCase):
         self.spooling.startService()
         self.left: list[str] = []
         self.source = Source(
-            SourceHealth("device /dev/ttyUSB0", connected=True, last_telegram_at=NOON, telegrams=7, dialect="DSMR 5.0")
+            SourceHealth(
+                "device /dev/ttyUSB0",
+                connected=True,
+                last_telegram_at=NOON,
+                telegrams=7,
+                dialect="DSMR 5.0",
+                bytes_received=4096,
+                serial="115200 8N1",
+            )
         )
         path = Path(self.mktemp()) / "dsmr.sqlite3"
         self.store = sqlite_store(path, "Europe/Amsterdam", maybeDeferred, maybeDeferred)
@@ -110,16 +119,29 @@ class HealthTests(SynchronousTestCase):
                 {
                     "name": "device /dev/ttyUSB0",
                     "connected": True,
+                    "serial": "115200 8N1",
                     "last_telegram_at": "2024-04-02T10:00:00Z",
                     "telegrams": 7,
                     "dialect": "DSMR 5.0",
                     "unknown_lines": 0,
                     "crc_errors": 0,
                     "rejected": 0,
+                    "bytes_received": 4096,
                     "bytes_skipped": 0,
                     "frames_refused": None,
                     "reconnects": 0,
                     "clock_offset_s": None,
+                    "line": {
+                        "telegrams": 0,
+                        "crc_errors": 0,
+                        "recent": 0,
+                        "recent_crc_errors": 0,
+                        "breaks_at_line": None,
+                        "breaks_at": None,
+                        "bytes_lost": None,
+                        "strange_bytes": 0,
+                        "interval_ms": None,
+                    },
                 }
             ],
         )
@@ -171,6 +193,19 @@ class HealthTests(SynchronousTestCase):
         report = self.health.report()
         self.assertEqual(report["status"], "degraded")
         self.assertEqual(report["problems"], ["device /dev/ttyUSB0: no telegram for 61 s; there is no such device now"])
+
+    def test_a_bad_cable_is_a_problem(self) -> None:
+        """A line on which many telegrams break is told in words, though most of them come whole."""
+        self.source.health = SourceHealth("device /dev/ttyUSB0", line=LineFigures(100, 6, 100, 6))
+        report = self.health.report()
+        self.assertEqual(report["status"], "degraded")
+        self.assertEqual(
+            report["problems"],
+            [
+                "device /dev/ttyUSB0: 6 of the last 100 telegrams had a wrong CRC; bytes get changed: try a shorter or "
+                "better cable, away from power cables"
+            ],
+        )
 
     def go_away(self) -> None:
         """Let the store refuse a telegram."""

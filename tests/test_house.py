@@ -29,7 +29,9 @@ ROOF = tuple(
     for name in "clock config gathering options sourcing tap forward_tap opening storing progress cli".split()
 )
 WINGS = (
-    tuple(f"dsmr_tw.{name}" for name in "device serialproto source polled printed demo demopast decrypt".split()),
+    tuple(
+        f"dsmr_tw.{name}" for name in "device hearing serialproto source polled printed demo demopast decrypt".split()
+    ),
     ("dsmr_tw.store",),
     ("dsmr_tw.spool", "dsmr_tw.spoolfiles", "dsmr_tw.segment", "dsmr_tw.leftspools"),
     ("dsmr_tw.statedir", "dsmr_tw.keys", "dsmr_tw.known"),

@@ -43,6 +43,18 @@ class KnownTests(SynchronousTestCase):
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
         self.assertNotIn("secret-key", self.path.read_text())
 
+    def test_the_speed_of_a_port(self) -> None:
+        """What was found by listening is kept by the port's path; a file of an earlier version has none."""
+        known = self.known()
+        known.keep_keys(KEYS)
+        known.keep_speed("/dev/ttyUSB0", 9600)
+        self.assertEqual((self.known().speeds, self.known().keys), ({"/dev/ttyUSB0": 9600}, KEYS))
+        self.path.unlink()
+        known.keep_speed("/dev/ttyUSB0", 9600)
+        self.assertFalse(self.path.exists())
+        self.path.write_text('{"keys": [], "meters": []}')
+        self.assertEqual(self.known().speeds, {})
+
     def test_it_is_written_on_change_only(self) -> None:
         """Not because a meter was heard again."""
         known = self.known()
@@ -57,7 +69,14 @@ class KnownTests(SynchronousTestCase):
 
     def test_a_damaged_file_counts_for_nothing(self) -> None:
         """The service starts, and writes it anew."""
-        for text in ("", "{", "[]", '{"keys": [{}], "meters": []}', '{"keys": [], "meters": [{"id": 1}]}'):
+        for text in (
+            "",
+            "{",
+            "[]",
+            '{"keys": [{}], "meters": []}',
+            '{"keys": [], "meters": [{"id": 1}]}',
+            '{"keys": [], "meters": [], "speeds": []}',
+        ):
             self.path.write_text(text)
             known = self.known()
             self.assertEqual((known.keys, known.meters), ([], []))

@@ -11,15 +11,20 @@ from zope.interface.verify import verifyObject
 
 from dsmr_tw.device import SerialDevice, TcpDevice
 from dsmr_tw.domain.localtime import meter_zone
+from dsmr_tw.domain.quality import LineFigures
 from dsmr_tw.domain.reading import SECOND, Origin
+from dsmr_tw.domain.speed import FAST, FOREIGN, SEVEN_BITS, SLOW
 from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import CrcError, TelegramError
+from dsmr_tw.hearing import Hearing
 from dsmr_tw.interfaces import ISource
 from dsmr_tw.source import Source, SourceHealth, device_source, retry_delay
 from tests.cable import START, Cable, Meter
+from tests.domain.test_resemblance import AUSTRIAN
 from tests.golden_telegrams import telegram
 from tests.printing import printed
 from tests.telegramtext import telegram as made_up
+from tests.uart import through
 
 ABSENT = FileNotFoundError(errno.ENOENT, "No such file or directory")
 
@@ -38,7 +43,15 @@ class TakingTests(SynchronousTestCase):
         self.assertEqual(meter.origins, {Origin("device /dev/ttyUSB0", 7)})
         self.assertEqual(
             source.health,
-            SourceHealth("device /dev/ttyUSB0", True, START * SECOND + SECOND // 2, telegrams=1, dialect="DSMR 5.0"),
+            SourceHealth(
+                "device /dev/ttyUSB0",
+                True,
+                START * SECOND + SECOND // 2,
+                telegrams=1,
+                dialect="DSMR 5.0",
+                bytes_received=len(printed(1)),
+                line=LineFigures(1, 0, 1, 0),
+            ),
         )
 
     def test_dialect(self) -> None:
@@ -269,6 +282,116 @@ class SilenceTests(SynchronousTestCase):
         self.assertEqual(SourceHealth("demo", quiet_s=75).problem(), "demo: no telegram for 75 s")
 
 
+class HearingTests(SynchronousTestCase):
+    """A port whose speed is found by listening."""
+
+    def setUp(self) -> None:
+        """A source that listens."""
+        self.meter = Meter()
+        self.hearing = Hearing(self.meter.clock)
+        self.source = self.meter.source(hearing=self.hearing)
+
+    def send(self, heard: bytes) -> None:
+        """Let the port hear something."""
+        self.meter.cable.send(self.hearing.heard(heard))
+
+    def test_found(self) -> None:
+        """How the meter speaks is shown from the first telegram on, and told once."""
+        self.assertIsNone(self.source.health.serial)
+        with capturedLogs() as events:
+            self.send(printed(1) + printed(2))
+        self.assertEqual(self.source.health.serial, "115200 8N1")
+        self.assertEqual(len([event for event in events if "serial" in event]), 1)
+
+    def test_found_by_one_of_no_use(self) -> None:
+        """A telegram in which nothing can be used tells the speed all the same, if its CRC is right."""
+        self.meter.refusal = TelegramError("nothing measurable in it")
+        self.send(printed(1))
+        self.assertEqual(self.source.health.serial, "115200 8N1")
+
+    def test_not_found_by_one_that_may_be_noise(self) -> None:
+        """A telegram without a CRC in which nothing can be used tells nothing."""
+        self.meter.refusal = TelegramError("nothing measurable in it")
+        self.send(telegram("dsmr-2-2-3-0-06"))
+        self.assertIsNone(self.source.health.serial)
+        self.meter.refusal = None
+        self.send(telegram("dsmr-2-2-3-0-06"))
+        self.assertEqual(self.source.health.serial, "115200 8N1")
+
+    def test_another_meter(self) -> None:
+        """After a minute without a telegram the search begins anew; till then nothing leads it astray."""
+        self.send(printed(1))
+        for second in range(59):
+            self.send(through(printed(second), SEVEN_BITS, FAST))
+            self.meter.wait(1)
+        self.assertEqual(self.hearing.search.setting, FAST)
+        self.meter.wait(1)
+        self.assertIsNone(self.source.health.serial)
+        self.send(through(printed(2), SEVEN_BITS, FAST))
+        self.meter.wait(1)
+        self.send(through(printed(3), SEVEN_BITS, SLOW))
+        self.assertEqual((self.source.health.serial, len(self.meter.taken)), ("9600 7E1", 2))
+
+    def test_noise(self) -> None:
+        """Bytes that make sense at no speed are told as such."""
+        for _ in range(60):
+            self.send(b"\xff\x00\x81\x9d" * 8)
+            self.meter.wait(1)
+        self.assertIn("bytes came, but no telegram; they make sense at no speed", self.source.health.problem() or "")
+
+    def test_another_protocol(self) -> None:
+        """A meter that speaks M-Bus more slowly than any P1 port is called by its name, however late it is heard."""
+        for _ in range(12):
+            self.send(through(AUSTRIAN, FOREIGN[0], self.hearing.search.setting))
+            self.meter.wait(10)
+        self.assertIn("it looks like frames of M-Bus", self.source.health.problem() or "")
+
+    def test_inverted(self) -> None:
+        """A cable without an inverter is called by its name, with what helps."""
+        for number in range(60):
+            self.send(through(printed(number), FAST, FAST, inverted=True))
+            self.meter.wait(1)
+        self.assertIn("it looks like a P1 signal that is inverted; the cable lacks", self.source.health.problem() or "")
+
+    def test_silence(self) -> None:
+        """A port at which nothing comes is listened to at each speed, while it is open."""
+        self.meter.wait(30)
+        self.assertEqual(self.hearing.search.setting, SLOW)
+        self.meter.cable.trouble = ABSENT
+        self.meter.cable.cut()
+        self.meter.wait(300)
+        self.assertEqual(self.hearing.search.setting, SLOW)
+
+
+class QualityTests(SynchronousTestCase):
+    """How good the line is."""
+
+    def test_where_it_breaks(self) -> None:
+        """Each refused telegram is compared with the last good one, and the rest is counted."""
+        meter = Meter()
+        source = meter.source()
+        bad = printed(2).replace(b"1-0:2.8.1(0000", b"1-0:2.8.1(")
+        for _ in range(10):
+            meter.cable.send(printed(1) + printed(2) + bad)
+            meter.wait(1)
+        line = source.health.line
+        self.assertEqual((line.telegrams, line.crc_errors), (30, 10))
+        self.assertEqual((line.breaks_at_line, line.breaks_at, line.bytes_lost), (7, "1-0:2.8.1", 4))
+        self.assertIn(
+            "10 of the last 30 telegrams had a wrong CRC; most break at line 7", source.health.problem() or ""
+        )
+
+    def test_bytes(self) -> None:
+        """All that came is counted, also over connections that came and went."""
+        meter = Meter()
+        source = meter.source()
+        meter.cable.send(b"12345")
+        meter.cable.cut()
+        meter.clock.advance(0.5)
+        meter.cable.send(b"123")
+        self.assertEqual(source.health.bytes_received, 8)
+
+
 class TellingTests(SynchronousTestCase):
     """What stands in the log."""
 
@@ -354,6 +477,8 @@ class DeviceSourceTests(SynchronousTestCase):
         """Telegrams carry the device's name and the meter that it is tied to."""
         source = self.source(SerialDevice("/dev/ttyUSB0"))
         self.assertEqual((source.origin, source.crc), (Origin("device /dev/ttyUSB0", 3), CrcPolicy.OFF))
+        self.assertEqual(source.health.serial, "115200 8N1")
+        self.assertIsNone(self.source(TcpDevice("192.0.2.7", 2001)).health.serial)
 
     def test_silence(self) -> None:
         """Only what can die unnoticed is connected again when it is silent."""

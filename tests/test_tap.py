@@ -101,7 +101,7 @@ class OptionsTests(SynchronousTestCase):
     def test_what_can_not_be_is_one_sentence(self) -> None:
         """An impossible setting ends the program before anything starts, in words."""
         error = self.assertRaises(SystemExit, parsed, "--baud", "300")
-        self.assertEqual(str(error), "dsmr: --baud takes 9600 or 115200, not 300.")
+        self.assertEqual(str(error), "dsmr: --baud takes auto, 9600 or 115200, not 300.")
 
     def test_what_is_no_option_is_said(self) -> None:
         """A typing error is not passed over."""

@@ -33,7 +33,7 @@ HEADERS: Final = 16
 AUTHENTICATED_ENCRYPTED: Final = b"\x30"
 """How the frames' security is written: both, with AES-128-GCM. Frames without a tag are not taken for frames."""
 
-_HEADER: Final = re.compile(rb"\xdb(?=\x08.{8}(?:([\x12-\x7f])|\x81(.)|\x82(..))\x30)", re.DOTALL)
+HEADER: Final = re.compile(rb"\xdb(?=\x08.{8}(?:([\x12-\x7f])|\x81(.)|\x82(..))\x30)", re.DOTALL)
 """The length has one byte, or is preceded by how many it has."""
 
 _LONGEST_HEADER: Final = 14
@@ -42,14 +42,6 @@ _TAG_BYTES: Final = 12
 _LEAST_LENGTH: Final = 1 + 4 + 1 + _TAG_BYTES
 _SLICE: Final = 256
 """So many bytes are looked at together: many headers that came in one read cost no more than one by one."""
-
-ENCRYPTED: Final = "encrypted telegrams"
-PLAIN: Final = "telegrams that are not encrypted"
-FOREIGN: Final = "frames of another protocol than P1 (HDLC or M-Bus), which is not read here"
-
-_HDLC: Final = re.compile(rb"~[\xa0-\xa7].{4,10}\xe6\xe7\x00", re.DOTALL)
-_MBUS: Final = re.compile(rb"h(.)\1h", re.DOTALL)
-_PLAIN: Final = re.compile(rb"\r\n[01]-[0-4]:\d+\.\d+\.\d+\(")
 
 
 @frozen
@@ -152,7 +144,7 @@ class FrameCutter:
     def _look(self) -> list[Opened]:
         """Look for headers; what is complete already is opened at once, before anything behind it is looked at."""
         outcomes: list[Opened] = []
-        while header := _HEADER.search(self._bytes, self._looked - self._base):
+        while header := HEADER.search(self._bytes, self._looked - self._base):
             start = self._base + header.start()
             group = header.lastindex or 1
             length = int.from_bytes(header[group])
@@ -191,18 +183,7 @@ class FrameCutter:
 
 
 def _frame(data: bytes) -> Frame:
-    header = _HEADER.match(data)
+    header = HEADER.match(data)
     assert header is not None
     body = data[header.end(header.lastindex or 1) :]
     return Frame(data[_TITLE], int.from_bytes(body[1:5]), body[5:-_TAG_BYTES], body[-_TAG_BYTES:])
-
-
-def resemblance(data: bytes) -> str | None:
-    """What bytes that hold no telegram look like, in words; ``None`` when they look like nothing known."""
-    if _HEADER.search(data):
-        return ENCRYPTED
-    if _HDLC.search(data) or _MBUS.search(data):
-        return FOREIGN
-    if _PLAIN.search(data):
-        return PLAIN
-    return None

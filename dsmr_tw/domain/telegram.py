@@ -254,11 +254,11 @@ def _checked(body: bytes, printed: re.Match[bytes] | None, policy: CrcPolicy) ->
         return RawTelegram(body, given)
     if policy is not CrcPolicy.OFF:
         if printed is None:
-            raise CrcError(f"CRC not readable, computed {computed:04X}")
+            raise CrcError(f"CRC not readable, computed {computed:04X}", body)
         if given is not None:
-            raise CrcError(f"CRC given {given:04X}, computed {computed:04X}")
+            raise CrcError(f"CRC given {given:04X}, computed {computed:04X}", body)
         if policy is CrcPolicy.STRICT and any(sign in body for sign in _SIGNS_OF_A_CRC):
-            raise CrcError(f"CRC absent, computed {computed:04X}")
+            raise CrcError(f"CRC absent, computed {computed:04X}", body)
     # Nothing vouches for these bytes; at least no second header may stand among them.
     if _HEADER.search(body, body.index(b"\n")):
         raise TelegramError("Telegram not complete: the header of another stands in it")

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from dsmr_tw.domain.frame import ENCRYPTED, FOREIGN, HEADERS, PLAIN, Frame, FrameCutter, Opened, resemblance
+from dsmr_tw.domain.frame import HEADERS, Frame, FrameCutter, Opened
 from dsmr_tw.errors import FrameCounterError, FrameError, FrameLengthError, FrameTagError
 from dsmr_tw.limits import FRAME_BYTES
 from tests.encrypting import fewest_bytes, two_bytes
-from tests.printing import pieces, printed
+from tests.printing import pieces
 
 TITLE = b"SAGgp\x00\x01\x02"
 HEADER = b"\xdb\x08" + TITLE
@@ -217,18 +217,3 @@ class LawTests(CuttingCase):
     def test_errors_are_telegram_errors_with_a_reason(self) -> None:
         """Each way to be refused has its word."""
         self.assertEqual([error.reason for error in (FrameTagError, FrameLengthError)], ["tag", "length"])
-
-
-class ResemblanceTests(SynchronousTestCase):
-    """What a line without telegrams looks like."""
-
-    def test_known(self) -> None:
-        """Frames with a tag, frames of other protocols, and plain telegrams are told apart."""
-        self.assertEqual(resemblance(b"\xff" + framed(b"secret")), ENCRYPTED)
-        self.assertEqual(resemblance(b"~\xa0\x7a\xcf\x02\x23\x13\x1a\xe6\xe7\x00\x0f"), FOREIGN)
-        self.assertEqual(resemblance(b"h\xfa\xfah\x53\xff\x00\x01\x67"), FOREIGN)
-        self.assertEqual(resemblance(printed(1)), PLAIN)
-
-    def test_unknown(self) -> None:
-        """Noise looks like nothing."""
-        self.assertIsNone(resemblance(b"\xff\x00" * 500))
