@@ -11,15 +11,18 @@ Tests: ``tests/test_device.py``, ``tests/live/test_line.py``
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shlex
 import termios
 from collections.abc import Callable, Sequence
 from functools import partial
+from glob import glob
 from typing import Any, Final, TypeAlias
 
 import serial
 from attrs import frozen
+from serial.tools.list_ports import comports
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import HostnameEndpoint
@@ -125,6 +128,12 @@ class DeviceSetting:
             remedy = make if can_be else "`dsmr meters` lists those that there are"
             raise SettingsError(f'--device: there is no meter "{self.meter}"; {remedy}')
         return found.id
+
+
+def serial_ports() -> list[SerialDevice]:
+    """The serial ports that this machine has, by the names that stay with the cables where there are some."""
+    lasting = {os.path.realpath(link): link for link in sorted(glob("/dev/serial/by-id/*"))}
+    return [SerialDevice(lasting.get(port.device, port.device)) for port in sorted(comports())]
 
 
 def parse_setting(text: str) -> DeviceSetting:

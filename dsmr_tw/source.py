@@ -417,16 +417,16 @@ class Source(TelegramSource):
         if not receiver.bytes_since_telegram:
             self._trouble("connected, but nothing comes; is the cable in the meter's P1 port, and is the port enabled?")
         elif not self._refusing:
-            self._trouble(f"bytes came, but no telegram; {self._advice(self._recent(receiver))}")
+            self._trouble(f"bytes came, but no telegram; {self.advice()}")
         if self.reconnect_when_silent:
             receiver.hang_up()
 
-    def _recent(self, receiver: TelegramReceiver) -> bytes:
-        """What came last, as it came."""
-        return receiver.recent if self.hearing is None else self.hearing.search.recent or receiver.recent
-
-    def _advice(self, recent: bytes) -> str:
+    def advice(self) -> str:
         """What to do about a line that brings bytes and no telegram."""
+        recent = b"" if self._receiver is None else self._receiver.recent
+        if self.hearing is not None:
+            # As it came, with the parity in it.
+            recent = self.hearing.search.recent or recent
         seen = resemblance(recent)
         if seen is None and self.hearing is not None:
             return "they make sense at no speed of a P1 port; is the cable made for one, and is it sound?"

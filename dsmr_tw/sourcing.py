@@ -69,7 +69,7 @@ class Sourcing:
 
         Raises: ``SettingsError`` for what is no device, or names no meter.
         """
-        return [self._device(parse_setting(setting), meters) for setting in settings]
+        return [self.device(parse_setting(setting), meters) for setting in settings]
 
     def demo(self, produce: Callable[[int], bytes]) -> list[TelegramSource]:
         """The demo, whose telegrams ``produce`` prints."""
@@ -84,8 +84,11 @@ class Sourcing:
             )
         ]
 
-    def _device(self, setting: DeviceSetting, meters: Sequence[Meter]) -> TelegramSource:
-        """What reads a device; a dongle that is asked over HTTP has decrypted what it tells."""
+    def device(self, setting: DeviceSetting, meters: Sequence[Meter] = ()) -> TelegramSource:
+        """What reads a device; a dongle that is asked over HTTP has decrypted what it tells.
+
+        Raises: ``SettingsError`` when it names no meter.
+        """
         device, meter_id, crc = setting.device, setting.meter_id(meters), setting.crc or self.crc
         common: dict[str, Any] = {
             "on_telegram": self.on_telegram,

@@ -25,6 +25,7 @@ from dsmr_tw.device import (
     explain,
     parse_device,
     parse_setting,
+    serial_ports,
 )
 from dsmr_tw.domain.speed import FAST, SLOW, LineSetting, SpeedSearch
 from dsmr_tw.domain.telegram import CrcPolicy
@@ -198,6 +199,12 @@ class EndpointTests(SynchronousTestCase):
     def reason(self, path: str | None = None) -> str:
         """Why a port can't be opened, in words."""
         return explain(self.failureResultOf(self.endpoint(path=path).connect(self.factory)).value)
+
+    def test_ports_that_there_are(self) -> None:
+        """All that is found on this machine is there, and can be named."""
+        for port in serial_ports():
+            self.assertTrue(os.path.exists(port.path), port)
+            self.assertEqual(parse_device(port.path), port)
 
     def test_kinds(self) -> None:
         """A path is opened as a serial port, a host is looked up and connected to."""

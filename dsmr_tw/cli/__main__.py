@@ -6,6 +6,7 @@ import click
 
 from dsmr_tw import __version__
 from dsmr_tw.cli.apikey import apikey
+from dsmr_tw.cli.doctor import doctor
 from dsmr_tw.cli.export import export
 from dsmr_tw.cli.mask import mask
 from dsmr_tw.cli.meters import meters
@@ -40,6 +41,7 @@ def main() -> None:
 
 
 main.add_command(apikey)
+main.add_command(doctor)
 main.add_command(export)
 main.add_command(mask)
 main.add_command(meters)
