@@ -1,0 +1,1 @@
+`dsmr doctor` says why no telegrams come, or not all of them: who may open the port and who reads it, what comes and at which speed, how often the checksum is wrong and at which line telegrams break, and what to do. The same figures are in `/health`.
