@@ -127,7 +127,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
             seconds=f"{settings.commit_interval:g}",
             promised=f"{PROMISED_SECONDS:g}",
         )
-    zone, limits = MeterZone(settings.zone), Limits()
+    # Before there is a state directory: a key that is none leaves nothing behind.
+    zone, limits, decrypting = MeterZone(settings.zone), Limits(), decryption(settings.decryption_key_file)
     state = StateDir(settings.state_dir)
     known = Known(state.path / FILE)
     writer, readers = Threads(reactor, 1, "store-writer"), Threads(reactor, READERS, "store-reader")
@@ -157,7 +158,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         keep_speed=known.keep_speed,
         zone=zone,
         by_arrival=by_arrival,
-        decryption=decryption(settings.decryption_key_file),
+        decryption=decrypting,
     )
     demo = DemoMeter(settings.demo_seed, zone)
     sources = sourcing.demo(demo.telegram) if settings.demo else sourcing.devices(settings.device, known.meters)

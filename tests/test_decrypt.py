@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.decrypt import FRAMES_ANEW, PUBLIC_AUTHENTICATION_KEY, Decryption, Keys, read_keys
 from dsmr_tw.errors import CrcError, FrameError, SettingsError
-from dsmr_tw.source import SILENCE_S
+from dsmr_tw.sourcehealth import SILENCE_S
 from tests.cable import Meter
 from tests.encrypting import AUSTRIA, LUXEMBOURG, encrypted, fewest_bytes, two_bytes
 from tests.golden_telegrams import body_of, telegram

@@ -19,7 +19,7 @@ from dsmr_tw.interfaces import IHealth, IReporting, ISource
 from dsmr_tw.limits import NAMES, Limits
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
-from dsmr_tw.source import SourceHealth
+from dsmr_tw.sourcehealth import SourceHealth
 from dsmr_tw.spool import Spool
 from dsmr_tw.spooling import Spooling
 from dsmr_tw.store.connect import sqlite_store

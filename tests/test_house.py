@@ -30,7 +30,8 @@ ROOF = tuple(
 )
 WINGS = (
     tuple(
-        f"dsmr_tw.{name}" for name in "device hearing serialproto source polled printed demo demopast decrypt".split()
+        f"dsmr_tw.{name}"
+        for name in ("device hearing serialproto source sourcehealth polled printed demo demopast decrypt".split())
     ),
     ("dsmr_tw.store",),
     ("dsmr_tw.spool", "dsmr_tw.spoolfiles", "dsmr_tw.segment", "dsmr_tw.leftspools"),

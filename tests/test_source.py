@@ -18,7 +18,8 @@ from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.errors import CrcError, TelegramError
 from dsmr_tw.hearing import Hearing
 from dsmr_tw.interfaces import ISource
-from dsmr_tw.source import Source, SourceHealth, device_source, retry_delay
+from dsmr_tw.source import Source, device_source, retry_delay
+from dsmr_tw.sourcehealth import SourceHealth
 from tests.cable import START, Cable, Meter
 from tests.domain.test_resemblance import AUSTRIAN
 from tests.golden_telegrams import telegram

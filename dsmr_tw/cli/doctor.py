@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
@@ -69,7 +69,7 @@ def doctor(device: tuple[str, ...], seconds: int, http: str, **flags: str | None
       dsmr doctor --device /dev/ttyUSB0 --seconds 600
       dsmr doctor --device tcp:p1.example:2001
     """  # noqa: D301  # click wants the control character itself, where it shall not fill paragraphs
-    settings, are_named = _settings(device, flags)
+    settings, are_named = looking(device, flags, serial_ports)
     wanted = [evolve(parse_setting(each), meter=None) for each in settings.device]
     known = known_to_a_server(http)
     found = {each.device.name: told for each in wanted if (told := served(each, known, http))}
@@ -83,8 +83,10 @@ def doctor(device: tuple[str, ...], seconds: int, http: str, **flags: str | None
         raise SystemExit(1)
 
 
-def _settings(device: Sequence[str], flags: Mapping[str, str | None]) -> tuple[Settings, bool]:
-    """How to look, with the devices to look at; whether somebody named them.
+def looking(
+    device: Sequence[str], flags: Mapping[str, str | None], ports: Callable[[], Sequence[SerialDevice]]
+) -> tuple[Settings, bool]:
+    """How to look, with the devices to look at: ``ports`` if nobody named one; whether somebody did.
 
     Raises: ``SettingsError`` when something of it can't be, or there is no device.
     """
@@ -92,7 +94,7 @@ def _settings(device: Sequence[str], flags: Mapping[str, str | None]) -> tuple[S
     flags = {**flags, "demo": "no", "demo_days": "0"}
     without_key = {name: value for name, value in flags.items() if name != "decryption_key_file"}
     named = list(device) or list(settings_from(without_key).device)
-    devices = named or [port.path for port in serial_ports()]
+    devices = named or [port.path for port in ports()]
     if not devices:
         raise SettingsError(
             "No serial port is found: is the cable plugged in? `ls /dev/tty*` shows what the system knows, "

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.domain.diagnosis import NOTHING_COMES, Diagnosis
 from dsmr_tw.domain.quality import LineFigures
-from dsmr_tw.source import SourceHealth
+from dsmr_tw.sourcehealth import SourceHealth
 
 
 def figures(**changes: Any) -> dict[str, object]:

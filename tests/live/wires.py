@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import termios
+from contextlib import suppress
 
 from attrs import define
 
@@ -25,5 +26,6 @@ class Wire(Terminal):
         return LineSetting(BAUD.get(speed, 115200), bits, "E" if cflag & termios.PARENB else "N")
 
     def say(self, data: bytes, spoken: LineSetting) -> None:
-        """Print as a meter does."""
-        os.write(self._ends[0], through(data, spoken, self.listened()))
+        """Print as a meter does; what nobody reads is lost."""
+        with suppress(BlockingIOError):
+            os.write(self._ends[0], through(data, spoken, self.listened()))
