@@ -344,7 +344,7 @@ class HearingTests(SynchronousTestCase):
         """A meter that speaks M-Bus more slowly than any P1 port is called by its name, however late it is heard."""
         for _ in range(12):
             self.send(through(AUSTRIAN, FOREIGN[0], self.hearing.search.setting))
-            self.meter.wait(10)
+            self.meter.wait(20)
         self.assertIn("it looks like frames of M-Bus", self.source.health.problem() or "")
 
     def test_inverted(self) -> None:

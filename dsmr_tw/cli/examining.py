@@ -26,6 +26,9 @@ from dsmr_tw.source import Source, TelegramSource
 ENOUGH: Final = 10
 """After so many telegrams it is known how a line is."""
 
+LATE_S: Final = 30
+"""So long after the last telegram something is wrong: the slowest meters print every ten seconds."""
+
 
 @define
 class Examination:
@@ -78,7 +81,10 @@ def diagnosed(source: TelegramSource) -> Diagnosis:
     """How a source is now."""
     health = source.health
     trouble = health.trouble
-    if isinstance(source, Source) and health.connected and not (health.telegrams or health.crc_errors):
+    if health.connected and health.telegrams and health.quiet_s < LATE_S:
+        # A dongle that gives the same telegram until the meter prints another, or one that was refused among many.
+        trouble = None
+    elif isinstance(source, Source) and health.connected and not health.crc_errors:
         trouble = trouble or source.advice()
     return Diagnosis(health.name.removeprefix("device "), health.figures(), trouble)
 

@@ -20,11 +20,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.cli.doctor import known_to_a_server, looking, served
-from dsmr_tw.cli.examining import of_a_port
+from dsmr_tw.cli.examining import diagnosed, of_a_port
 from dsmr_tw.device import SerialDevice, parse_setting
 from dsmr_tw.domain.speed import FAST, SEVEN_BITS
-from dsmr_tw.errors import SettingsError
+from dsmr_tw.errors import SettingsError, TelegramError
 from dsmr_tw.sourcehealth import SourceHealth
+from tests.cable import Meter
+from tests.domain.test_resemblance import AUSTRIAN
 from tests.live.running import PATIENCE_S, ROOT, RunningServer
 from tests.live.wires import Wire
 from tests.printing import printed
@@ -118,9 +120,9 @@ class DoctorTests(SynchronousTestCase):
         held = self.plugged()
         other = serial.Serial(held.path, exclusive=True)
         self.addCleanup(other.close)
-        process = self.doctor("--device", self.wire.path, "--device", held.path, "--http", NOWHERE)
+        process = self.doctor("--device", held.path, "--device", self.wire.path, "--http", NOWHERE)
         # Once it listens: what would interrupt its start is no question.
-        told = self.meanwhile(process, lambda number: process.send_signal(signal.SIGINT) if number == 3 else None)
+        told = self.meanwhile(process, lambda number: process.send_signal(signal.SIGINT) if number == 6 else None)
         self.assertEqual(process.returncode, 1, told)
         self.assertIn("=>         Nothing comes. Is the plug", told)
         self.assertIn("=>         No telegram: another program reads it, and a port can have one reader only.", told)
@@ -215,6 +217,31 @@ class AnswerTests(SynchronousTestCase):
         self.assertFalse(diagnosis.is_well)
         self.assertIsNone(served(wanted, {"sources": [{**figures, "connected": False}]}, NOWHERE))
         self.assertIsNone(served(parse_setting("tcp:host:1"), known, NOWHERE))
+
+
+class DiagnosedTests(SynchronousTestCase):
+    """How a source is when the look at it ends."""
+
+    def test_one_that_was_refused(self) -> None:
+        """What is wrong with the last telegram is no harm, unless no other follows for long."""
+        meter = Meter()
+        source = meter.source()
+        meter.cable.send(printed(1))
+        meter.refusal = TelegramError("nothing measurable in it")
+        meter.cable.send(printed(2))
+        self.assertTrue(diagnosed(source).is_well)
+        meter.wait(30)
+        self.assertEqual(
+            diagnosed(source).verdict(),
+            "Telegrams came, but the last one was refused: nothing measurable in it.",
+        )
+
+    def test_what_comes_is_no_telegram(self) -> None:
+        """What bytes look like is told before a minute is over."""
+        meter = Meter()
+        source = meter.source()
+        meter.cable.send(AUSTRIAN)
+        self.assertIn("no telegram: it looks like frames of M-Bus", diagnosed(source).verdict())
 
 
 class PortTests(SynchronousTestCase):
