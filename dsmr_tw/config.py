@@ -50,6 +50,8 @@ OPTIONS: Final = (
     Option("state-dir", "Where the database and the API key lie. [$STATE_DIRECTORY, or the user's data folder]", "DIR"),
     Option("commit-interval", "Seconds that readings of a line are gathered before they are written. [1]", "SECONDS"),
     Option("keep-readings", "How long to keep all readings, like 31d; older ones are thinned out. [forever]", "ND"),
+    Option("backup-daily", "Make a backup in this directory every night, and check it.", "DIR"),
+    Option("keep", "How many backups of --backup-daily to keep; older ones are removed. [7]", "NUMBER"),
     Option("http", "Where to serve HTTP, as a Twisted endpoint. [tcp:8080:interface=127.0.0.1]", "ENDPOINT", True),
     Option("p1-server", "Serve the telegrams, as they come, to any number of programs: tcp:2001.", "ENDPOINT"),
     Option("enable-api", "Answer the API; without it only /health and the front page are served."),
@@ -142,6 +144,8 @@ class Settings:
     state_dir: Path = field(factory=default_state_dir)
     commit_interval: float = field(default=1.0, validator=_at_least(0, "takes a number of seconds, 0 or more"))
     keep_readings: str = field(default="forever", validator=_is_retention)
+    backup_daily: Path | None = None
+    keep: int = field(default=7, validator=_at_least(1, "takes a number, 1 or more"))
     http: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
     p1_server: str | None = None
     enable_api: bool = False

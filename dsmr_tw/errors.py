@@ -85,6 +85,14 @@ class StoreRefused(StoreError):
     """The store can't be opened as it is: its schema is newer than this program, or another server holds it."""
 
 
+class BackupError(StoreError):
+    """A backup can't be made, or is not what it has to be; the text says why."""
+
+
+class BackupStopped(BackupError):
+    """Whoever made it does not want it any more."""
+
+
 class IntakeFull(StoreError):
     """More readings wait for a commit than may; the sender should try again later."""
 

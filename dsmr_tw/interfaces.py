@@ -20,6 +20,7 @@ from dsmr_tw.domain.spans import Total
 from dsmr_tw.domain.temperature import Temperature, TemperatureSummary
 from dsmr_tw.stored import (
     ApiKey,
+    Backup,
     Bulk,
     DaySum,
     DevicePage,
@@ -414,6 +415,22 @@ class IReporting(Interface):
 
     def problems() -> list[str]:
         """What a person has to look at, a sentence each."""
+
+
+class IBackups(Interface):
+    """The backups of one server. Fails with ``BackupError`` when something is wrong with them, or with making one."""
+
+    def newest(now: int) -> Deferred[Backup | None]:
+        """The newest good one."""
+
+    def make(now: int) -> Deferred[Backup]:
+        """Make one of what is stored now, check it, and remove the oldest ones."""
+
+    def stop() -> None:
+        """Let what is under way end soon, with ``BackupStopped``."""
+
+    def close() -> None:
+        """Nothing is under way, and nothing more is asked."""
 
 
 class ILive(Interface):

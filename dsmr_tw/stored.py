@@ -309,3 +309,15 @@ class Live:
     """The newest value of its gas device."""
     previous_gas: DeviceReading | None
     """The value before it."""
+
+
+@frozen
+class Backup:
+    """A backup that was made, and is good."""
+
+    name: str
+    """Of its file."""
+    made_at: int
+    """When, in whole seconds."""
+    bytes: int
+    """How large it is."""

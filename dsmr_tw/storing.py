@@ -5,6 +5,7 @@ Tests: ``tests/test_storing.py``, ``tests/test_tap.py``
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from dsmr_tw.backupfiles import BackupDirectory
 from dsmr_tw.clock import Boot
 from dsmr_tw.config import Settings
 from dsmr_tw.errors import SettingsError, StoreUnavailable
@@ -19,7 +21,7 @@ from dsmr_tw.interfaces import IStore
 from dsmr_tw.known import Known
 from dsmr_tw.spool import Spool
 from dsmr_tw.statedir import StateDir
-from dsmr_tw.store.connect import served_postgres_store, sqlite_store, store_at
+from dsmr_tw.store.connect import original_at, served_postgres_store, sqlite_store, store_at
 from dsmr_tw.store.threads import Threads, result_of
 from dsmr_tw.undated import knows_the_time
 
@@ -65,6 +67,16 @@ def _see_to_earlier(path: Path, spooler: Threads) -> None:
             records=spool.records,
             path=str(path),
         )
+
+
+def server_backups(settings: Settings, reactor: Any) -> BackupDirectory | None:
+    """The backups that the service makes, if it shall."""
+    if settings.backup_daily is None:
+        return None
+    # A thread of its own: neither what writes nor what reads waits for it.
+    thread = Threads(reactor, 1, "backup")
+    original = original_at(settings.database_url, settings.database_path, os.environ)
+    return BackupDirectory(original, settings.backup_daily, settings.keep, thread, thread.stop)
 
 
 def prepare(settings: Settings, state: StateDir, known: Known) -> None:

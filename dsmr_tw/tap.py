@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from dsmr_tw.api.auth import REFRESH_SECONDS, KeyRing
 from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.settings import ApiSettings, Proxies
+from dsmr_tw.backup import BackupService
 from dsmr_tw.clock import Boot, SteadyClock, make_steady
 from dsmr_tw.config import OPTIONS, PROMISED_SECONDS, Settings, settings_from
 from dsmr_tw.datalogger import Datalogger
@@ -49,7 +50,7 @@ from dsmr_tw.sourcing import DEMO, Sourcing, decryption
 from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.threads import Threads
-from dsmr_tw.storing import prepare, server_store, undated_spool
+from dsmr_tw.storing import prepare, server_backups, server_store, undated_spool
 from dsmr_tw.undated import Undated
 from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
@@ -166,6 +167,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     rollup = RollupService(clock, store.ledger)
     retention = RetentionService(clock, store.retention, store.meters, settings.keep_days, datalogger.begin)
     weather = _weather(settings, reactor, clock, store)
+    backups = server_backups(settings, reactor)
+    backup = [] if backups is None else [BackupService(clock, backups, zone)]
     health = Health(
         clock,
         started_at,
@@ -177,7 +180,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         rollup,
         retention,
         left.found,
-        [part for part in (undated, *weather, p1_server) if part is not None],
+        [part for part in (undated, *weather, p1_server, *backup) if part is not None],
     )
     keys = KeyRing(store.keys, clock, known.keep_keys)
     keys.begin_with(known.keys)
@@ -191,6 +194,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     service = Server()
     for part in (
         Opening(store, state, clock, datalogger, keys, settings.max_power_w, writer, readers, spools, spooler),
+        *backup,
         rollup,
         retention,
         datalogger,

@@ -140,6 +140,7 @@ class RefusalTests(SettingsCase):
             ("max_connections", "0", "--max-connections takes a number, 1 or more."),
             ("demo_days", "-1", "--demo-days takes a number of days from 0 to 3660."),
             ("demo_days", "3661", "--demo-days takes a number of days from 0 to 3660."),
+            ("keep", "0", "--keep takes a number, 1 or more."),
             ("demo_seed", "1.5", "--demo-seed takes a whole number, not 1.5."),
             ("weather", "knmi:260", "--weather takes open-meteo:LAT,LON, like open-meteo:52.10,5.18, or buienradar:"),
             ("weather", "open-meteo:91,0", "like buienradar:6260; not open-meteo:91,0."),

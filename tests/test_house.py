@@ -21,7 +21,7 @@ SERVICES = tuple(
     f"dsmr_tw.{name}"
     for name in (
         "datalogger rejecting undated groupcommit spooling taken draining backoff"
-        " rollup periodic retention live health inorder"
+        " rollup periodic retention live health inorder backup"
     ).split()
 )
 ROOF = tuple(
@@ -36,7 +36,7 @@ WINGS = (
     ("dsmr_tw.store",),
     ("dsmr_tw.spool", "dsmr_tw.spoolfiles", "dsmr_tw.segment", "dsmr_tw.leftspools"),
     ("dsmr_tw.statedir", "dsmr_tw.keys", "dsmr_tw.known"),
-    ("dsmr_tw.backup",),
+    ("dsmr_tw.archive", "dsmr_tw.backupfiles"),
     ("dsmr_tw.weather", "dsmr_tw.weatherfeeds"),
     ("dsmr_tw.sinks",),
     ("dsmr_tw.web", "dsmr_tw.listening", "dsmr_tw.httpserver", "dsmr_tw.export", "dsmr_tw.api", "dsmr_tw.dashboard"),

@@ -62,6 +62,7 @@ ALL_METERS = {
         "INSERT INTO dirty_quarter (meter_id, instant) SELECT",
     ): "of one meter, or of all when the rules changed",
     ("ledger.py", "SELECT count(*) FROM {table}"): "how many rows there are, for /health",
+    ("tallying.py", "SELECT count(*) FROM {table}"): "the tables that are not summed by meter, in a backup",
     ("copying.py", ""): "everything goes to another database",
     ("postgres_rows.py", ""): "the same",
     ("closing.py", "SELECT instant FROM {table} {where}"): "the condition is a constant that names the meter",

@@ -24,6 +24,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import dsmr_tw
+from dsmr_tw.backup import BackupService
 from dsmr_tw.cli.__main__ import main
 from dsmr_tw.config import Settings
 from dsmr_tw.domain.reading import DAY, SECOND, Arrival, Origin, Receipt
@@ -246,6 +247,23 @@ class ComposedTests(TestCase):
         self.assertEqual(parts.web.health.report()["weather"], {"last_success_at": None, "last_error": None})
         [weather] = (one for one in parts.service.services if isinstance(one, WeatherService))
         self.assertEqual(weather.feed, OpenMeteo("52.10", "5.18"))
+
+    async def test_backups_are_made_where_that_is_asked_for(self) -> None:
+        """With --backup-daily one is made of the server's own database, in a thread, and shown in ``/health``."""
+        self.assertNotIn("backup", build(self.settings, reactor).web.health.report())
+        directory = Path(self.mktemp()).resolve()
+        directory.mkdir()
+        settings = evolve(self.settings, state_dir=Path(self.mktemp()).resolve(), backup_daily=directory)
+        parts = build(settings, reactor)
+        [backup] = (one for one in parts.service.services if isinstance(one, BackupService))
+        backup.startService()
+        await backup.work(1_712_052_000 * SECOND)
+        await backup.stopService()
+        [path] = directory.iterdir()
+        told = parts.web.health.report()["backup"]
+        self.assertEqual(
+            told, {"last_success_at": "2024-04-02T10:00:00Z", "bytes": path.stat().st_size, "last_error": None}
+        )
 
     def test_a_house_that_asks_nobody_has_no_client(self) -> None:
         """What makes requests to other hosts is not even imported then."""

@@ -6,6 +6,7 @@ import click
 
 from dsmr_tw import __version__
 from dsmr_tw.cli.apikey import apikey
+from dsmr_tw.cli.backup import backup
 from dsmr_tw.cli.doctor import doctor
 from dsmr_tw.cli.export import export
 from dsmr_tw.cli.mask import mask
@@ -15,6 +16,7 @@ from dsmr_tw.cli.parse import parse
 from dsmr_tw.cli.prices import prices
 from dsmr_tw.cli.rebuild import rebuild
 from dsmr_tw.cli.replay import replay
+from dsmr_tw.cli.restore import restore
 from dsmr_tw.cli.retention import retention
 from dsmr_tw.cli.spool import spool
 from dsmr_tw.cli.temperature import temperature
@@ -41,6 +43,7 @@ def main() -> None:
 
 
 main.add_command(apikey)
+main.add_command(backup)
 main.add_command(doctor)
 main.add_command(export)
 main.add_command(mask)
@@ -49,6 +52,7 @@ main.add_command(migrate_store)
 main.add_command(parse)
 main.add_command(rebuild)
 main.add_command(replay)
+main.add_command(restore)
 main.add_command(retention)
 main.add_command(prices)
 main.add_command(spool)

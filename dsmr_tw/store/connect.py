@@ -6,6 +6,7 @@ Tests: ``tests/store/test_connect.py``
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,9 +16,11 @@ from twisted.internet.interfaces import IReactorTime
 from dsmr_tw.store.accounts import own_meter_of
 from dsmr_tw.store.connection import Runner
 from dsmr_tw.store.sqlite import SqliteReadings, SqliteStore
+from dsmr_tw.store.sqlite_backup import SqliteOriginal
 from dsmr_tw.store.sqlite_database import SqliteDatabase
 
 if TYPE_CHECKING:
+    from dsmr_tw.store.postgres_backup import PostgresOriginal
     from dsmr_tw.store.postgres_served import ServedPostgresStore
     from dsmr_tw.store.postgres_store import PostgresStore
 
@@ -54,6 +57,19 @@ def store_at(
     if url is None:
         return sqlite_store(path, zone, write_runner, read_runner)
     return postgres_store(url, zone, write_runner, read_runner)
+
+
+def original_at(url: str | None, path: Path, environment: Mapping[str, str]) -> SqliteOriginal | PostgresOriginal:
+    """The same database, as one that backups are made of; ``environment`` is for the programs that make them.
+
+    Raises: ``SettingsError`` when the URL is none.
+    """
+    if url is None:
+        return SqliteOriginal(path)
+    from dsmr_tw.store.postgres import dsn
+    from dsmr_tw.store.postgres_backup import PostgresOriginal
+
+    return PostgresOriginal(dsn(url, f"{APPLICATION} backup"), environment)
 
 
 def served_postgres_store(

@@ -1,0 +1,2 @@
+`dsmr backup DIR` makes a backup beside the running server, as one compressed file that says in itself what it has to hold; `dsmr restore FILE` puts it back, and `dsmr backup --verify FILE` restores it aside and compares all counts and register sums.
+`--backup-daily DIR --keep N` makes one every night, verifies it, and turns `/health` red when that fails. Of a PostgreSQL database all of it is done with `pg_dump` and `pg_restore`.
