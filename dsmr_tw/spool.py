@@ -31,9 +31,10 @@ from zope.interface import implementer
 
 from dsmr_tw.errors import SpoolFull, StoreRefused, StoreUnavailable
 from dsmr_tw.interfaces import ISpool
+from dsmr_tw.lasting import make_directory, sync_directory
 from dsmr_tw.limits import SPOOL_BYTES
 from dsmr_tw.segment import Codec, frames_of
-from dsmr_tw.spoolfiles import Segment, Writing, begun, left, locked, sync_directory, write
+from dsmr_tw.spoolfiles import Segment, Writing, begun, left, locked, write
 
 T = TypeVar("T")
 
@@ -78,9 +79,7 @@ class Spool:
         Raises: ``StoreRefused`` when another program uses it, or it can't be used.
         """
         try:
-            if not self.path.is_dir():
-                self.path.mkdir(mode=0o700, parents=True)
-                sync_directory(self.path.parent)
+            make_directory(self.path, 0o700)
             # Said now, not when the store is away and nothing else is left.
             if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=True):
                 raise StoreRefused(f"The spool {self.path} can't be written to.")

@@ -18,6 +18,7 @@ from typing import Final
 from attrs import define, field
 
 from dsmr_tw.errors import StoreRefused
+from dsmr_tw.lasting import sync_directory
 from dsmr_tw.segment import HEADER, Codec, scan
 
 CHUNK: Final = 256 * 1024
@@ -135,15 +136,6 @@ def write(file: int, data: bytes) -> None:
     """Write all of it."""
     while data:
         data = data[os.write(file, data) :]
-
-
-def sync_directory(path: Path) -> None:
-    """Let the names in a directory outlive a power cut."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def is_in_use(path: Path) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from attrs import define, field
 
 from dsmr_tw.errors import SettingsError, StoreRefused
+from dsmr_tw.lasting import make_directory, put_into_place
 
 
 @define
@@ -35,7 +36,7 @@ class StateDir:
         Raises: ``SettingsError``
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self.path, 0o700)
         except OSError as error:
             raise SettingsError(
                 f"--state-dir {self.path} can't be made: {error.strerror}. Name a directory that you may write to."
@@ -108,4 +109,4 @@ def replace_file(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    unfinished.replace(path)
+    put_into_place(unfinished, path)

@@ -19,6 +19,7 @@ from dsmr_tw.config import Settings
 from dsmr_tw.errors import SettingsError, StoreUnavailable
 from dsmr_tw.interfaces import IStore
 from dsmr_tw.known import Known
+from dsmr_tw.lasting import make_directory
 from dsmr_tw.spool import Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.connect import original_at, served_postgres_store, sqlite_store, store_at
@@ -91,7 +92,7 @@ def prepare(settings: Settings, state: StateDir, known: Known) -> None:
         path = settings.database_path
         if path.parent.resolve() != state.path.resolve():
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_directory(path.parent)
             except OSError as error:
                 raise SettingsError(f"--database: {path.parent} can't be made: {error.strerror}.") from error
             state.lock(path.with_name(f"{path.name}.lock"))

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = ("dsmr_tw", "dsmr_tw.errors", "dsmr_tw.limits")
 DOMAIN = ("dsmr_tw.domain",)
 PORTS = ("dsmr_tw.interfaces", "dsmr_tw.stored")
+DISK = ("dsmr_tw.lasting",)
+"""What all adapters know that keep files."""
 SERVICES = tuple(
     f"dsmr_tw.{name}"
     for name in (
@@ -115,9 +117,11 @@ def floor(module: str) -> tuple[str, tuple[str, ...]] | None:
         return "a service", (*ground, *PORTS, *SERVICES)
     if within(module, *ROOF):
         return "the roof", ("dsmr_tw",)
+    if module in DISK:
+        return "the disk", ground
     for wing in WINGS:
         if within(module, *wing):
-            return "an adapter", (*ground, *PORTS, *wing)
+            return "an adapter", (*ground, *PORTS, *DISK, *wing)
     return None
 
 
@@ -133,7 +137,7 @@ class FloorTests(SynchronousTestCase):
     def test_each_module_stands_on_a_floor(self) -> None:
         """A new module says in this file which floor it belongs to."""
         self.fail_with(
-            f"{name}: add it to SERVICES, ROOF or one of WINGS in tests/test_house.py"
+            f"{name}: add it to SERVICES, DISK, ROOF or one of WINGS in tests/test_house.py"
             for name in MODULES
             if floor(name) is None
         )

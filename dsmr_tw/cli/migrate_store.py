@@ -16,6 +16,7 @@ from twisted.internet.defer import maybeDeferred
 from dsmr_tw.cli.rebuild import INTERRUPTED
 from dsmr_tw.config import Settings, settings_from
 from dsmr_tw.errors import SettingsError
+from dsmr_tw.lasting import make_directory
 from dsmr_tw.progress import Progress
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.connect import APPLICATION, store_at
@@ -101,7 +102,7 @@ def _hold(path: Path) -> StateDir:
     state, lock = StateDir(path.parent), path.with_name(f"{path.name}.lock")
     if state.is_held() or state.is_held(lock):
         raise SettingsError(f"A server runs on {path}, or another command copies it. Stop it, and run this again.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     if state.path.joinpath("dsmr.lock").exists():
         state.lock()
     state.lock(lock)

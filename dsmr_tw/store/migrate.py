@@ -18,6 +18,7 @@ from typing import Final
 from attrs import frozen
 
 from dsmr_tw.errors import StoreRefused
+from dsmr_tw.lasting import put_into_place
 from dsmr_tw.store.connection import Connection
 
 MIGRATING: Final = 0x44_53_4D_04
@@ -99,7 +100,7 @@ def _back_up(connection: sqlite3.Connection, path: Path, number: int) -> Path:
     unfinished.unlink(missing_ok=True)
     with closing(sqlite3.connect(unfinished)) as target:
         connection.backup(target)
-    unfinished.replace(backup)
+    put_into_place(unfinished, backup)
     return backup
 
 

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from dsmr_tw.domain.reading import Arrival, Facts, Origin, Receipt
 from dsmr_tw.interfaces import IReadings, IStore
+from dsmr_tw.lasting import make_directory
 from dsmr_tw.store.accounts import Accounts
 from dsmr_tw.store.connection import Connection
 from dsmr_tw.store.copying import COPYING, unfinished
@@ -95,7 +96,7 @@ class SqliteStore(SqlPorts):
     def _open(self) -> None:
         path = self.database.path
         with translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(path.parent)
             begun = self.database.writer().execute("SELECT 1 FROM sqlite_master WHERE name = ?", (COPYING,)).fetchone()
             if begun is not None and not self.takes_unfinished:
                 raise unfinished(str(path))

@@ -32,12 +32,22 @@ class RunningServer:
     arguments: tuple[str, ...] = ()
     clock: Path | None = None
     """A file with the seconds by which its clock is wrong; ``None``: it is right."""
+    first: str = ""
+    """What Python shall do in the process before it starts the server."""
     process: subprocess.Popen[bytes] = field(init=False)
     port: int = field(init=False, default=0)
     log: bytearray = field(factory=bytearray, init=False)
 
     def start(self, ready: bool = True) -> RunningServer:
         """Start it, and wait until it answers, and has opened its store if it shall be ``ready``."""
+        self.spawn()
+        self.port = int(self.wait_for(SERVING)[1])
+        if ready:
+            self.wait_for(READY)
+        return self
+
+    def spawn(self) -> None:
+        """Start it, and wait for nothing."""
         self.log.clear()
         if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
             # A shell's background job is born deaf to Ctrl-C, and so would be its children.
@@ -49,17 +59,13 @@ class RunningServer:
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
-        self.port = int(self.wait_for(SERVING)[1])
-        if ready:
-            self.wait_for(READY)
-        return self
 
     def _program(self) -> str:
         """What runs: with a clock of its own, which a test may set, if it shall have one."""
         if self.clock is None:
-            return TWISTD
+            return self.first + TWISTD
         wrong = f"float(open({str(self.clock)!r}).read() or 0)"
-        return f"import time; right = time.time; time.time = lambda: right() + {wrong}; {TWISTD}"
+        return f"import time; right = time.time; time.time = lambda: right() + {wrong}; {self.first}{TWISTD}"
 
     def _options(self) -> tuple[str, ...]:
         http = "tcp:0:interface=127.0.0.1"
