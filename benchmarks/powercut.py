@@ -7,6 +7,8 @@ After each cut it starts on what is left, and everything that was answered with 
 Two thirds of the cuts hit the SQLite store, one third the spool, while its database is away.  After ten cuts the disk
 is a new one, when the ledger was compared with a rebuild, or the spool was stored.
 
+What a start takes does not include waiting for a processor while other programs have it.
+
 It needs root and /dev/fuse, for which it says so; the first thing that is wrong ends it, with the seed that shows it.
 """
 

@@ -6,6 +6,7 @@ A payload is compressed against the file's dictionary: those of its own records 
 The first record joins, and so does each that is unlike those before it, as the first one of another meter is.
 
 Where the bytes end in the midst of a record, they were never acknowledged: writing them was cut short.
+So it was where nothing but zeros follows: some file systems keep a file's new length, and lose what was in it.
 Where they are wrong in any other way, the file is damaged, and what stands behind is not trusted.
 
 Tests: ``tests/test_segment.py``
@@ -95,7 +96,7 @@ def scan(data: bytes, most: int | None = None, at: int = 0) -> Scan:
         stop = start + (length & ~JOINS)
         payload = data[start:stop]
         if length ^ complement != 0xFFFF or (stop <= len(data) and _crc(length, payload) != crc):
-            found.is_damaged = True
+            found.is_damaged = any(data[found.end :])
             break
         if stop > len(data):
             break

@@ -127,7 +127,7 @@ def left(path: Path) -> Segment:
             raise
         return Segment(path, 0, 0, is_damaged=True)
     if not data.startswith(HEADER):
-        return Segment(path, 0, len(data), is_damaged=not HEADER.startswith(data))
+        return Segment(path, 0, len(data), is_damaged=not HEADER.startswith(data.rstrip(b"\0")))
     found = scan(data, at=len(HEADER))
     return Segment(path, len(found.frames), found.end, found.is_damaged)
 

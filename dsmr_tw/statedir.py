@@ -15,7 +15,7 @@ from pathlib import Path
 from attrs import define, field
 
 from dsmr_tw.errors import SettingsError, StoreRefused
-from dsmr_tw.lasting import make_directory, put_into_place
+from dsmr_tw.lasting import make_directory, put_into_place, sync_directory
 
 
 @define
@@ -99,6 +99,7 @@ class StateDir:
         key = self.read_key()
         if key is not None and is_gone(key):
             self.key_file.unlink()
+            sync_directory(self.path)
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -87,6 +87,15 @@ class SegmentTests(SynchronousTestCase):
             whole = sum(each <= end for each in ends) - 1
             self.assertEqual((len(found.frames), found.end, found.is_damaged), (whole, ends[whole], False), end)
 
+    def test_zeros_behind_a_record(self) -> None:
+        """A power cut may leave a file's length without its bytes: that is no damage; zeros in a record are."""
+        data = frames_of(Codec(), telegrams(3))
+        for zeros in (1, 7, 8, 5000):
+            found = scan(data + bytes(zeros))
+            self.assertEqual((len(found.frames), found.end, found.is_damaged), (3, len(data), False), zeros)
+        self.assertTrue(scan(data[:-4] + bytes(4)).is_damaged)
+        self.assertTrue(scan(data + bytes(8) + data).is_damaged)
+
     def test_any_byte_changed(self) -> None:
         """What stands before it is read, it is never taken for what was written, and never for half a record."""
         printed = telegrams(3)

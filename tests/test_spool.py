@@ -115,6 +115,25 @@ class PowerCutTests(SpoolCase):
             self.assertEqual(list(path.iterdir()), [], end)
             spool.close()
 
+    def test_a_length_without_bytes(self) -> None:
+        """After a power cut there may be zeros where a write was under way; nobody need look at them."""
+        self.append(ONE)
+        data = self.file().read_bytes()
+        for content, whole in (
+            (bytes(20), []),
+            (HEADER[:5] + bytes(90), []),
+            (HEADER + bytes(9), []),
+            (data + bytes(9), [ONE]),
+        ):
+            path = Path(self.mktemp())
+            path.mkdir()
+            (path / self.file().name).write_bytes(content)
+            spool = self.opened(path)
+            self.assertEqual((spool.records, spool.damaged), (len(whole), 0), content)
+            self.assertEqual(self.successResultOf(spool.read(9, bytes)), whole)
+            self.successResultOf(spool.forget(len(whole)))
+            self.assertEqual(list(path.iterdir()), [], content)
+
     def test_nothing_is_written_behind_what_was_there(self) -> None:
         """Each start begins a file of its own."""
         self.append(ONE)

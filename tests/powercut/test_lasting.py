@@ -65,6 +65,15 @@ class OwnerTests(PoweredCase):
             self.cut(seed)
             self.assertEqual(state.read_key(), "a key")
 
+    def test_a_key_that_is_valid_no_more(self) -> None:
+        """It does not come back."""
+        for seed in range(CUTS):
+            state = StateDir(self.path)
+            state.write_key("a key")
+            state.forget_key(lambda key: True)
+            self.cut(seed)
+            self.assertIsNone(state.read_key())
+
     def test_the_spool(self) -> None:
         """What is appended to a spool is there, whatever was missing above it."""
         for seed in range(CUTS):
@@ -97,6 +106,7 @@ class OwnerTests(PoweredCase):
         for seed in range(CUTS):
             path = self.path / f"{seed}.sqlite3"
             with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
                 migrate_sqlite(connection, path, steps[:1])
                 self.disk.make_safe()
                 backup = migrate_sqlite(connection, path, steps)
