@@ -9,6 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.postgres import server
+from tests.powercut.powered import needed
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 120
@@ -101,6 +102,11 @@ class BenchmarkTests(SynchronousTestCase):
     def test_spool(self) -> None:
         """The room that telegrams take while the database is away, and how fast they are stored afterwards."""
         self.assert_tells("spool", "readings a second are drained into SQLite")
+
+    def test_powercut(self) -> None:
+        """Power cuts, after each of which everything is looked for."""
+        needed()
+        self.assert_tells("powercut", "changes were not synced when the power went")
 
     def test_wear(self) -> None:
         """Bytes a day that go to the disk."""

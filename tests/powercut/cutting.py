@@ -125,11 +125,17 @@ class Life:
 
     def end(self) -> None:
         """End what is left of it."""
-        if hasattr(self, "server") and hasattr(self.server, "process") and self.server.process.poll() is None:
+        if not hasattr(self, "server"):
+            return
+        begun = hasattr(self.server, "process") and self.server.process.poll() is None
+        if begun:
             self.server.process.kill()
-        if hasattr(self, "disk"):
-            self.disk.end()
-            self.folder.rmdir()
+        # Who waits for a disk that is dark ends only with the disk.
+        self.disk.end()
+        if begun:
+            self.server.finish()
+        self.posting.join()
+        self.folder.rmdir()
 
     def cut_in_start(self) -> None:
         """Cut the power while the server starts, or a moment later."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+import signal
 import stat
 import subprocess
 import sys
@@ -202,6 +203,8 @@ class Powered:
 
 def main() -> None:
     """Serve a disk at the path that is named."""
+    # Ctrl-C is for the test; it ends us when it has ended those who use the disk.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     serving = Serving(Path(sys.argv[1]))
     try:
         serving.mount()
