@@ -30,12 +30,11 @@ CUTS_IN_A_LIFE: Final = 10
 QUICK: Final = 4
 
 
-def lived(directory: Path, cuts: int, in_a_life: int, seed: int) -> list[Life]:
-    """Live through so many cuts, each life with a seed of its own.
+def live(lives: list[Life], directory: Path, cuts: int, in_a_life: int, seed: int) -> None:
+    """Live through so many cuts, each life with a seed of its own; ``lives`` are those that came to their end.
 
     Raises: ``Wrong``
     """
-    lives: list[Life] = []
     done = 0
     while done < cuts:
         kind = SpoolLife if len(lives) % 3 == 1 else SqliteLife
@@ -49,7 +48,6 @@ def lived(directory: Path, cuts: int, in_a_life: int, seed: int) -> list[Life]:
             life.end()
         lives.append(life)
         tell(f"{done:,} of {cuts:,} cuts, nothing wrong; the slowest start took {max(life.starts_s):.1f} s")
-    return lives
 
 
 def main() -> None:
@@ -65,11 +63,20 @@ def main() -> None:
     cuts = QUICK if chosen.quick else chosen.cuts
     seed = Random().randrange(1_000_000) if chosen.seed is None else chosen.seed
     began = time.monotonic()
+    lives: list[Life] = []
     with work_directory(chosen.directory) as directory:
         try:
-            lives = lived(directory, cuts, QUICK // 2 if chosen.quick else CUTS_IN_A_LIFE, seed)
+            live(lives, directory, cuts, QUICK // 2 if chosen.quick else CUTS_IN_A_LIFE, seed)
         except Wrong as error:
             sys.exit(f"Wrong: {error}")
+        finally:
+            tell_of(lives)
+    tell(f"seed {seed}, {time.monotonic() - began:,.0f} s in all")
+    tell_conditions(chosen.directory)
+
+
+def tell_of(lives: list[Life]) -> None:
+    """What is found, also when it is ended sooner."""
     for kind, name in ((SqliteLife, "SQLite"), (SpoolLife, "the spool")):
         of = [life for life in lives if type(life) is kind]
         cut, stored = sum(life.cuts for life in of), sum(life.posting.stored for life in of)
@@ -78,9 +85,8 @@ def main() -> None:
             f"{sum(life.unsafe for life in of):,} changes were not synced when the power went"
         )
     starts = sorted(start for life in lives for start in life.starts_s)
-    tell(f"{len(starts):,} starts took {starts[len(starts) // 2]:.1f} s, the slowest {starts[-1]:.1f} s")
-    tell(f"seed {seed}, {time.monotonic() - began:,.0f} s in all")
-    tell_conditions(chosen.directory)
+    if starts:
+        tell(f"{len(starts):,} starts took {starts[len(starts) // 2]:.1f} s, the slowest {starts[-1]:.1f} s")
 
 
 if __name__ == "__main__":

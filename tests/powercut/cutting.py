@@ -49,14 +49,17 @@ IN_START: Final = 0.3
 AWAY: Final = "postgresql://dsmr@127.0.0.1:1/dsmr"
 """A database that nobody answers for."""
 
-CARELESS_SQLITE: Final = """
+_CARELESS_SQLITE: Final = """
 from dsmr_tw.store import sqlite_database
 class Careless(sqlite_database.SqliteConnection):
     def executescript(self, script):
-        return super().executescript(script.replace("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"))
+        return super().executescript(script.replace("PRAGMA synchronous = FULL", "PRAGMA synchronous = {}"))
 sqlite_database.SqliteConnection = Careless
 """
-"""Makes a server keep its SQLite file as it must not."""
+
+SQLITE_OFF: Final = _CARELESS_SQLITE.format("OFF")
+SQLITE_NORMAL: Final = _CARELESS_SQLITE.format("NORMAL")
+"""Make a server keep its SQLite file as it must not."""
 
 CARELESS_SPOOL: Final = """
 import os

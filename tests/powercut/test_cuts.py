@@ -7,7 +7,16 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.brief import BRIEF
-from tests.powercut.cutting import CARELESS_SPOOL, CARELESS_SQLITE, START_S, Life, SpoolLife, SqliteLife, Wrong
+from tests.powercut.cutting import (
+    CARELESS_SPOOL,
+    SQLITE_NORMAL,
+    SQLITE_OFF,
+    START_S,
+    Life,
+    SpoolLife,
+    SqliteLife,
+    Wrong,
+)
 
 SQLITE_CUTS = 4 if BRIEF else 20
 SPOOL_CUTS = 2 if BRIEF else 8
@@ -48,7 +57,11 @@ class CarelessTests(SynchronousTestCase):
 
     def test_sqlite_that_does_not_wait_for_the_disk(self) -> None:
         """With ``synchronous=OFF`` acknowledged readings are lost."""
-        self.fails(SqliteLife(Path(self.mktemp()).resolve(), 1, CARELESS_SQLITE))
+        self.fails(SqliteLife(Path(self.mktemp()).resolve(), 1, SQLITE_OFF))
+
+    def test_sqlite_that_waits_for_the_disk_now_and_then(self) -> None:
+        """So they are with ``synchronous=NORMAL``, as is often advised with a write-ahead log."""
+        self.fails(SqliteLife(Path(self.mktemp()).resolve(), 1, SQLITE_NORMAL))
 
     def test_a_spool_that_does_not_wait_for_the_disk(self) -> None:
         """Without fsync acknowledged telegrams are lost."""

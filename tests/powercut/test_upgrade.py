@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from tests.powercut.poweredcase import PoweredCase
 
 CUTS = 2 if BRIEF else 6
 READINGS = 3_000
+CHANGES = 250
+"""An upgrade with so many readings is not so many changes of the disk; a cut after it is one, too."""
 
 OPEN = """
 import sys
@@ -48,7 +51,7 @@ class UpgradeTests(PoweredCase):
 
     def upgrading(self, path: Path) -> subprocess.Popen[bytes]:
         """A program that opens it."""
-        return subprocess.Popen([sys.executable, "-c", OPEN, str(path)], cwd=ROOT)
+        return subprocess.Popen([sys.executable, "-c", OPEN, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
 
     def test_cut_anywhere(self) -> None:
         """Each reading is there once, in the new schema; and in the old one in the backup."""
@@ -56,12 +59,17 @@ class UpgradeTests(PoweredCase):
         for number in range(CUTS):
             path = self.path / f"{number}.sqlite3"
             self.old_database(path)
-            self.disk.cut_after(chance.randint(1, 150))
+            self.disk.cut_after(chance.randint(1, CHANGES))
             with self.upgrading(path) as process:
+                assert process.stdout is not None
+                readable, _, _ = select.select([process.stdout.fileno(), self.disk.fileno()], [], [])
+                if self.disk.fileno() not in readable:
+                    self.disk.cut_after(0)
                 self.disk.wait_for("dark")
                 process.kill()
                 self.disk.power_on(str(number))
-            self.assertEqual(self.upgrading(path).wait(), 0)
+            with self.upgrading(path) as process:
+                self.assertEqual(process.wait(), 0)
             self.assertEqual(self.held(path), (newest, READINGS, "ok"))
             self.assertEqual(self.held(path.with_name(f"{path.name}.schema-1.backup")), (1, READINGS, "ok"))
 
