@@ -37,8 +37,9 @@ def live(lives: list[Life], directory: Path, cuts: int, in_a_life: int, seed: in
     """
     done = 0
     while done < cuts:
-        kind = SpoolLife if len(lives) % 3 == 1 else SqliteLife
-        life = kind(directory / f"life-{len(lives)}", seed + len(lives))
+        of_this = seed + len(lives)
+        kind = SpoolLife if of_this % 3 == 1 else SqliteLife
+        life = kind(directory / f"life-{of_this}", of_this)
         try:
             for _ in life.live(min(in_a_life, cuts - done)):
                 done += 1
@@ -61,7 +62,7 @@ def main() -> None:
     except SkipTest as error:
         sys.exit(f"This can't be tried here: {error}.")
     cuts = QUICK if chosen.quick else chosen.cuts
-    seed = Random().randrange(1_000_000) if chosen.seed is None else chosen.seed
+    seed = 3 * Random().randrange(1_000_000) if chosen.seed is None else chosen.seed
     began = time.monotonic()
     lives: list[Life] = []
     with work_directory(chosen.directory) as directory:
