@@ -23,7 +23,8 @@ from typing import Final
 from twisted.trial.unittest import SkipTest
 
 from benchmarks.reporting import parser, run, tell, tell_conditions, work_directory
-from tests.powercut.cutting import Life, SpoolLife, SqliteLife, Wrong
+from tests.powercut.cutting import Life, Wrong
+from tests.powercut.lives import SpoolLife, SqliteLife
 from tests.powercut.powered import needed
 
 CUTS_IN_A_LIFE: Final = 10

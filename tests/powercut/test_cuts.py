@@ -7,19 +7,11 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.brief import BRIEF
-from tests.powercut.cutting import (
-    CARELESS_SPOOL,
-    SQLITE_NORMAL,
-    SQLITE_OFF,
-    START_S,
-    Life,
-    SpoolLife,
-    SqliteLife,
-    Wrong,
-)
+from tests.powercut.cutting import START_S, Life, Wrong
+from tests.powercut.lives import CARELESS_SPOOL, SQLITE_NORMAL, SQLITE_OFF, SpoolLife, SqliteLife
 
-SQLITE_CUTS = 4 if BRIEF else 20
-SPOOL_CUTS = 2 if BRIEF else 8
+SQLITE_CUTS = 4 if BRIEF else 14
+SPOOL_CUTS = 2 if BRIEF else 6
 CARELESS_CUTS = 12
 
 

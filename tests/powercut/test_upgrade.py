@@ -15,7 +15,7 @@ from tests.brief import BRIEF
 from tests.live.running import ROOT
 from tests.powercut.poweredcase import PoweredCase
 
-CUTS = 2 if BRIEF else 6
+CUTS = 2 if BRIEF else 4
 READINGS = 3_000
 CHANGES = 250
 """An upgrade with so many readings is not so many changes of the disk; a cut after it is one, too."""
