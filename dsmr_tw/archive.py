@@ -86,15 +86,6 @@ def create(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b")
 
 
-def sync_directory(path: Path) -> None:
-    """Let the names in a directory be on the disk."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
 def pack(note: Note, member: str, copy: Path, path: Path, told: Told) -> None:
     """Write a backup of a copy, and let it reach the disk."""
     length = copy.stat().st_size

@@ -21,12 +21,13 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from dsmr_tw import __version__
-from dsmr_tw.archive import Note, Told, create, is_copy_of, pack, sync_directory
+from dsmr_tw.archive import Note, Told, create, is_copy_of, pack
 from dsmr_tw.domain.localtime import instant_of, to_utc_text, utc
 from dsmr_tw.domain.reading import DAY, SECOND
 from dsmr_tw.domain.tally import Sums, Tally
 from dsmr_tw.errors import BackupError, BackupStopped
 from dsmr_tw.interfaces import IBackups
+from dsmr_tw.lasting import put_into_place
 from dsmr_tw.stored import Backup
 
 NAME: Final = re.compile(r"dsmr-([0-9]{8}T[0-9]{6}Z)\.tar\.gz", re.ASCII)
@@ -111,8 +112,7 @@ def make(original: Original, directory: Path, now: int, told: Told, examined: bo
             pack(note, original.member, copy, unfinished, packing)
             if not is_copy_of(unfinished, copy, reading):
                 raise BackupError(f"What was written to {directory} is read differently: its disk is not to be trusted")
-            unfinished.rename(path)
-            sync_directory(directory)
+            put_into_place(unfinished, path)
         finally:
             copy.unlink(missing_ok=True)
             unfinished.unlink(missing_ok=True)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final, cast
 
 import click
 
-from dsmr_tw.archive import Note, note_of, sync_directory, unpack
+from dsmr_tw.archive import Note, note_of, unpack
 from dsmr_tw.backupfiles import DATE, check, shares
 from dsmr_tw.cli.backup import PLACE, readable, unpacked, watched
 from dsmr_tw.cli.beside import where_options
 from dsmr_tw.config import Settings, settings_from
 from dsmr_tw.errors import SettingsError
+from dsmr_tw.lasting import make_directory, put_into_place
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.connect import original_at
 from dsmr_tw.store.migrate import migrations
@@ -72,7 +73,7 @@ def _put_file(file: Path, note: Note, force: bool, settings: Settings) -> None:
     state.prepare()
     state.lock()
     if path.parent.resolve() != state.path.resolve():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         state.lock(path.with_name(f"{path.name}.lock"))
     try:
         there = [found for ending in BESIDE if (found := path.with_name(path.name + ending)).exists()]
@@ -86,8 +87,7 @@ def _put_file(file: Path, note: Note, force: bool, settings: Settings) -> None:
                 unpacked(file, copy, original_at(None, path, os.environ), told)
             _give_to_owner(copy)
             kept = _keep(path, there)
-            copy.rename(path)
-            sync_directory(path.parent)
+            put_into_place(copy, path)
         finally:
             copy.unlink(missing_ok=True)
     finally:
