@@ -27,6 +27,9 @@ MONTHS: Final = meter_zone("UTC")
 REMEMBERED: Final = 256
 """Of so many logs it is remembered what they say: a meter's change once a month, or when the power fails."""
 
+REMEMBERED_ENTRIES: Final = 32
+"""The longest log that is remembered, so that the memory has a bound in bytes, too: meters print 10 or 13 entries."""
+
 
 @frozen
 class Peak:
@@ -50,13 +53,17 @@ def peaks(telegram: Telegram, zone: MeterZone) -> tuple[Peak, ...]:
 def month_peaks(telegram: Telegram, zone: MeterZone) -> tuple[MonthPeak, ...]:
     """The highest of the peaks of each month, the earliest month first."""
     printed = telegram.peaks
-    return _month_peaks(printed, zone) if printed else ()
+    if not printed:
+        return ()
+    return (_month_peaks if len(printed) <= REMEMBERED_ENTRIES else _month_peaks.__wrapped__)(printed, zone)
 
 
 def failures(telegram: Telegram, zone: MeterZone) -> tuple[Failure, ...]:
     """The long power failures in the meter's order, mostly the newest first; those of unknown length left out."""
     printed = telegram.failures
-    return _dated_failures(printed, zone) if printed else ()
+    if not printed:
+        return ()
+    return (_dated_failures if len(printed) <= REMEMBERED_ENTRIES else _dated_failures.__wrapped__)(printed, zone)
 
 
 def is_higher(one: MonthPeak, other: MonthPeak) -> bool:

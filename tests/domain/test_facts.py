@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import datetime
 
 from attrs import evolve
@@ -142,3 +143,27 @@ class FailureTests(SynchronousTestCase):
     def test_without_a_unit(self) -> None:
         """A meter for large connections prints seconds alone."""
         self.assertEqual([each.seconds for each in failures(said("metcom-00"), BRUSSELS)], [34, 75_500_971, 9, 13, 59])
+
+
+class MemoryTests(SynchronousTestCase):
+    """What is kept from one telegram to the next."""
+
+    def held(self, line: str, number: int) -> int:
+        """How many bytes more are held after so many telegrams with a long line, each another one."""
+        parser = TelegramParser()
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for n in range(number):
+            said = parser.parse(RawTelegram(f"/TST5\r\n\r\n{line.replace('YY', f'{n + 10}')}\r\n!".encode(), None))
+            self.assertGreater(len((*failures(said, BRUSSELS), *month_peaks(said, BRUSSELS))), 100)
+        del said
+        return tracemalloc.get_traced_memory()[0]
+
+    def test_long_logs(self) -> None:
+        """Logs as long as a telegram may hold, which no honest meter prints, are read and not kept."""
+        log = "".join(f"(YY{n % 12 + 1:02}{n % 28 + 1:02}120000W)({n:010}*s)" for n in range(500))
+        self.assertLess(self.held(f"1-0:99.97.0(500)(0-0:96.7.19){log}", 50), 500_000)
+        log = "".join(
+            f"({n // 12:02}{n % 12 + 1:02}01000000W)(YY{n % 12 + 1:02}15121500W)({n:06}*W)" for n in range(240)
+        )
+        self.assertLess(self.held(f"0-0:98.1.0(240)(1-0:1.6.0)(1-0:1.6.0){log}", 50), 500_000)
