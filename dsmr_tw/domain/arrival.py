@@ -99,6 +99,10 @@ def _reading(values: Mapping[str, int], at: int) -> Reading | None:
     )
 
 
+MJ_IN_10_KWH: Final = 36
+"""Heat is stored in MJ: most meters of it count in GJ, some in kWh or MWh."""
+
+
 def _further(way: str) -> tuple[str, ...]:
     return tuple(f"{way}_{tariff}" for tariff in TARIFFS)
 
@@ -175,6 +179,11 @@ def _device_reading(device: Device, zone: MeterZone) -> DeviceReading | None:
         return None
     kind = device.type or TYPE_OF_UNIT.get(position.unit, 0)
     known = DEVICE_TYPES.get(kind)
-    if known is None or position.unit not in ("", known.unit):
+    if known is None:
         return None
-    return DeviceReading(at, position.value, kind, device.channel, device.equipment_id)
+    value = position.value
+    if position.unit not in ("", known.unit):
+        if (position.unit, known.unit) != ("kWh", "GJ"):
+            return None
+        value = value * MJ_IN_10_KWH // 10_000
+    return DeviceReading(at, value, kind, device.channel, device.equipment_id)

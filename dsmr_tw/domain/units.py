@@ -23,6 +23,7 @@ from dsmr_tw.domain.temperature import LEAST, MOST
 _FACTORS: Final[dict[bytes, tuple[str, int]]] = {
     b"kWh": ("kWh", 1000),
     b"kW": ("kW", 1000),
+    b"MWh": ("kWh", 1_000_000),
     b"V": ("V", 1000),
     b"A": ("A", 1000),
     b"kwh": ("kWh", 1000),
