@@ -64,6 +64,8 @@ setup(
         "test": [
             "coverage>=7.10",
             "cryptography>=43.0.1",
+            # Reads what --p1-server sends, as most programs do that read meters.
+            "dsmr-parser>=1.11.2",
             "hypothesis>=6.100",
             "mypy>=1.15",
             "mypy-zope>=1.0.9",
