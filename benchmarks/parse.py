@@ -8,7 +8,7 @@ on.  Both run on one core, in turns; what counts is processor time, so that othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from importlib import import_module
 from importlib.metadata import version
@@ -32,7 +32,7 @@ SHARE = 20
 Work = Callable[[Sequence[Any]], Iterator[Any]]
 
 
-def readings(stream: Sequence[bytes]) -> Iterator[Reading]:
+def readings(stream: Iterable[bytes]) -> Iterator[Reading]:
     """What the telegrams of a line become."""
     assembler, understanding = TelegramAssembler(), TelegramParser()
     for telegram in stream:

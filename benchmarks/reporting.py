@@ -78,6 +78,12 @@ def tell(text: str) -> None:
     print(text, flush=True)
 
 
+def resident_mb() -> float:
+    """The memory that this process has (RSS), in MB of 1024 × 1024 bytes."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+
+
 def tell_conditions(directory: Path | None = None) -> None:
     """Under which the figures were measured, as far as they matter."""
     place = file_system((directory or Path(tempfile.gettempdir())).resolve())

@@ -62,6 +62,14 @@ class BenchmarkTests(SynchronousTestCase):
         """Telegrams a second."""
         self.assert_tells("parse", "telegrams a second become readings")
 
+    def test_flat(self) -> None:
+        """The memory that many telegrams with a log of power failures take."""
+        self.assert_tells("flat", "each with a log")
+
+    def test_fuzz(self) -> None:
+        """Bytes that break nothing."""
+        self.assert_tells("fuzz", "Nothing broke")
+
     def test_post(self) -> None:
         """POSTs a second, each of them acknowledged and listed."""
         self.assert_tells("post", "as many readings are listed")
