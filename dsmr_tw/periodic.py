@@ -74,8 +74,11 @@ class Periodic(Service):
                 self._log.error("{what} can't be done now: {error}", what=self.what, error=str(error))
             self.last_error = str(error)
         except Exception as error:
-            self._log.failure("{what} failed", what=self.what)
-            self.last_error = f"{type(error).__name__}, see the log"
+            words = f"{type(error).__name__}, see the log"
+            # A fault of ours comes back with each tick, and would fill the log with the same pages.
+            if self.last_error != words:
+                self._log.failure("{what} failed", what=self.what)
+            self.last_error = words
         else:
             if self.last_error is not None:
                 self._log.info("{what} is done again", what=self.what)

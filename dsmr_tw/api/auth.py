@@ -107,6 +107,8 @@ class KeyRing:
         try:
             keys = await self.keys.all()
             self._by_digest = {key.digest: key for key in keys}
+            if self._failing:
+                self._log.info("the API keys can be read again")
             self._failing = False
             self.on_read(keys)
         except StoreUnavailable as error:
@@ -114,7 +116,10 @@ class KeyRing:
                 self._log.error("the API keys can't be read, those known stay valid: {error}", error=str(error))
             self._failing = True
         except Exception:
-            self._log.failure("the API keys can't be read, those known stay valid")
+            # Every two seconds the same pages would fill the log.
+            if not self._failing:
+                self._log.failure("the API keys can't be read, those known stay valid")
+            self._failing = True
         self._reading = None
         reading.callback(None)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from twisted.logger import capturedLogs, formatEvent
+
 from dsmr_tw.api.auth import ASK_AGAIN_SECONDS
 from dsmr_tw.api.consumption import ConsumptionApi
 from dsmr_tw.api.devices import DevicesApi
@@ -178,12 +180,16 @@ class RingTests(ServedCase):
         self.assertEqual(self.served.get("/api/v2/application/version").status, 200)
         self.assertEqual(self.ask("guess"), 503)
         self.served.reading.error = None
-        self.successResultOf(self.served.keys.refresh())
+        with capturedLogs() as logs:
+            self.successResultOf(self.served.keys.refresh())
+            self.successResultOf(self.served.keys.refresh())
+        self.assertEqual([formatEvent(event) for event in logs], ["the API keys can be read again"])
         self.assertEqual(self.ask("guess"), 403)
 
     def test_a_fault_of_ours(self) -> None:
-        """A fault of ours is logged, and the known keys stay valid."""
+        """A fault of ours is logged once, and the known keys stay valid."""
         self.served.reading.error = RuntimeError("a fault")
+        self.successResultOf(self.served.keys.refresh())
         self.successResultOf(self.served.keys.refresh())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(self.served.get("/api/v2/application/version").status, 200)
