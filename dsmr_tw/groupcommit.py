@@ -96,7 +96,7 @@ class GroupCommit(Service):
 
         Fires with: a receipt for each; fails as ``IIntake.submit`` does.
         """
-        if self._is_stuck:
+        if self.is_stuck:
             return fail(_stuck())
         if self.waiting + len(arrivals) > limits.READINGS_WAITING:
             self.limits.hit("readings_waiting")
@@ -116,7 +116,7 @@ class GroupCommit(Service):
         return Deferred.fromCoroutine(self._drain())
 
     @property
-    def _is_stuck(self) -> bool:
+    def is_stuck(self) -> bool:
         """Whether a commit is under way that has outlasted everybody's patience."""
         return self._committing and self._settled is None
 
@@ -179,7 +179,7 @@ class GroupCommit(Service):
         """Store a batch; halve it while one of its values is at fault."""
         parts = deque([batch])
         self._under_way = list(batch)
-        while parts and not self._is_stuck:
+        while parts and not self.is_stuck:
             part = parts.popleft()
             now = int(self.clock.seconds() * SECOND)
             self._patience = self.clock.callLater(PATIENCE, self._lose_patience)
@@ -195,7 +195,7 @@ class GroupCommit(Service):
                 if len(part) > 1:
                     half = len(part) // 2
                     parts.extendleft((part[half:], part[:half]))
-                elif not self._is_stuck:
+                elif not self.is_stuck:
                     self._refuse(part[0], Failure())
             else:
                 self._calm()
@@ -223,7 +223,7 @@ class GroupCommit(Service):
             except Exception:
                 self._log.failure("what follows a commit failed; the readings are stored")
         # Whoever lost patience has been told already.
-        if not self._is_stuck:
+        if not self.is_stuck:
             self._forget(batch)
             self._tell([partial(g.answer.callback, r) for g, r in zip(batch, receipts, strict=True)])
 

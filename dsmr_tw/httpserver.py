@@ -28,6 +28,7 @@ from io import BytesIO
 from typing import Any, Final
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -145,6 +146,20 @@ class BoundedChannel(HTTPChannel):
         self._stop_deadline()
         super().allContentReceived()
 
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        """Whether another request may follow; none does when the server stops, and the answer says so."""
+        if not self.site.connections.are_leaving:
+            return bool(super().checkPersistence(request, version))
+        request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        return False
+
+    def leave(self) -> None:
+        """Take no more requests: close at once, or as soon as the one that has begun is answered."""
+        if not self._receiving and not self._answering:
+            self.loseConnection()
+        for request in self.requests:
+            self.persistent = self.persistent and self.checkPersistence(request, request.clientproto)
+
     def requestDone(self, request: Request) -> None:
         """The request is answered; the next may be waiting."""
         self._answering = False
@@ -227,6 +242,8 @@ class Connections:
     per_address: int = CONNECTIONS_PER_ADDRESS
     is_proxy: Callable[[str], bool] = lambda address: False
     """Whether an address speaks for many, so that only the total bounds it."""
+    _left: Deferred[None] | None = field(default=None, init=False, repr=False)
+    """Fires when nobody is connected any more, once they have been asked to leave."""
     _open: dict[BoundedChannel, str | None] = field(factory=dict, init=False, repr=False)
     _per_address: Counter[str | None] = field(factory=Counter, init=False, repr=False)
     _idle: dict[BoundedChannel, None] = field(factory=dict, init=False, repr=False)
@@ -241,6 +258,20 @@ class Connections:
             self.limits.hit("connections")
             return self._close_idle(lambda channel: True)
         return True
+
+    @property
+    def are_leaving(self) -> bool:
+        """Whether they were asked to."""
+        return self._left is not None
+
+    def leave(self) -> Deferred[None]:
+        """Fires when all are closed: those that wait for an answer get it first."""
+        left: Deferred[None] = Deferred()
+        self._left = left
+        for channel in list(self._open):
+            channel.leave()
+        self._see_whether_all_left()
+        return left
 
     def opened(self, channel: BoundedChannel, address: str | None) -> None:
         """A connection begins, idle."""
@@ -264,6 +295,11 @@ class Connections:
             self._per_address[address] -= 1
             if not self._per_address[address]:
                 del self._per_address[address]
+            self._see_whether_all_left()
+
+    def _see_whether_all_left(self) -> None:
+        if self._left is not None and not self._left.called and not self._open:
+            self._left.callback(None)
 
     def _close_idle(self, wanted: Callable[[BoundedChannel], bool]) -> bool:
         """Close the one that has been idle longest; whether there was any."""

@@ -5,7 +5,7 @@ Tests: ``tests/test_tap.py``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import define, field
 from twisted.application.service import Service
@@ -44,13 +44,15 @@ class Opening(Service):
     spooler: Threads
     opened: Deferred[None] | None = field(default=None, init=False)
     """Fires when the store was opened."""
+    on_known: Callable[[], object] = field(default=lambda: None, init=False)
+    """Called, once or more, when the store was opened, or could not be for now: telegrams are taken either way."""
     _log = Logger()
 
     def startService(self) -> None:
         """Begin; a store that is away is tried again."""
         super().startService()
         self.opened = Deferred.fromCoroutine(self._open())
-        self.opened.addErrback(self._failed)
+        self.opened.addCallbacks(lambda _: self.on_known(), self._failed)
 
     def stopService(self) -> Deferred[None]:
         """Close the store and let its threads end."""
@@ -77,6 +79,7 @@ class Opening(Service):
             except StoreUnavailable as error:
                 if not told:
                     self._log.error("the store can't be opened, trying again: {error}", error=str(error))
+                    self.on_known()
                 told = True
                 await deferLater(self.clock, RETRY_S)
             else:
@@ -99,3 +102,4 @@ class Opening(Service):
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
             self._log.failure("the store can't be opened", failure)
+            self.on_known()

@@ -92,6 +92,11 @@ class Spooling(Service):
         """Whether anything waits for the store that must not be overtaken."""
         return self._memory.behind > 0 or self.spool.records > 0
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether neither store nor spool answers what it was asked to keep, not even that it can't."""
+        return self.commits.is_stuck and self._appending is not None and not self._disk.is_waiting
+
     def take(self, arrivals: Sequence[Arrival]) -> Deferred[None]:
         """See ``IIntake``."""
         if self._stopping:

@@ -8,6 +8,7 @@ Tests: ``tests/test_tap.py``, ``tests/live/test_first_light.py``
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from dsmr_tw.health import Health
 from dsmr_tw.inorder import InOrder
 from dsmr_tw.interfaces import IStore
 from dsmr_tw.known import FILE, Known
+from dsmr_tw.leaving import Leaving
 from dsmr_tw.leftspools import LOOK_SECONDS, LeftSpools
 from dsmr_tw.limits import Limits
 from dsmr_tw.listening import Listening, listening
@@ -51,6 +53,7 @@ from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.threads import Threads
 from dsmr_tw.storing import prepare, server_backups, server_store, undated_spool
+from dsmr_tw.systemd import START_S, UNHEARD, Notifying, Told
 from dsmr_tw.undated import Undated
 from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
@@ -109,15 +112,16 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     try:
-        service = build(options.settings, reactor, SteadyClock(reactor)).service
+        notifying = Notifying.of(os.environ, os.getpid())
+        service = build(options.settings, reactor, SteadyClock(reactor), notifying).service
     except DsmrError as error:
         raise SystemExit(f"dsmr: {error}") from error
     make_steady(reactor)
     return service
 
 
-def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -> Parts:
-    """Compose the service; ``clock`` is the reactor unless a test says otherwise.
+def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, notifying: Notifying = UNHEARD) -> Parts:
+    """Compose the service; ``clock`` is the reactor unless a test says otherwise, and systemd hears of it if it asked.
 
     Raises: ``SettingsError`` or ``StoreRefused``, before anything has started.
     """
@@ -133,6 +137,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     state = StateDir(settings.state_dir)
     known = Known(state.path / FILE)
     writer, readers = Threads(reactor, 1, "store-writer"), Threads(reactor, READERS, "store-reader")
+    notifying.allow(START_S, "opens the database")
     prepare(settings, state, known)
     store = server_store(settings, reactor, clock, writer, readers)
     live = LiveValues(store.readings, clock)
@@ -191,9 +196,13 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
     site = web.site(reactor, settings.max_connections)
 
     spools = [spool] if waiting is None else [spool, waiting]
+    told = Told(notifying, clock, health, lambda: datalogger.spooling.is_stuck)
+    opening = Opening(store, state, clock, datalogger, keys, settings.max_power_w, writer, readers, spools, spooler)
+    opening.on_known = told.ready
+
     service = Server()
     for part in (
-        Opening(store, state, clock, datalogger, keys, settings.max_power_w, writer, readers, spools, spooler),
+        opening,
         *backup,
         rollup,
         retention,
@@ -204,7 +213,9 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None) -
         *_looking(settings, live, clock),
         _every(LOOK_SECONDS, left.look, clock),
         *_serving(settings, reactor, p1_server),
+        Leaving(site.connections, reactor),
         *(listening(reactor, description, site) for description in settings.http),
+        told,
     ):
         part.setServiceParent(service)
     return Parts(service, store, datalogger, live, web)

@@ -41,7 +41,10 @@ WINGS = (
     ("dsmr_tw.archive", "dsmr_tw.backupfiles"),
     ("dsmr_tw.weather", "dsmr_tw.weatherfeeds"),
     ("dsmr_tw.sinks",),
-    ("dsmr_tw.web", "dsmr_tw.listening", "dsmr_tw.httpserver", "dsmr_tw.export", "dsmr_tw.api", "dsmr_tw.dashboard"),
+    ("dsmr_tw.systemd",),
+    tuple(
+        f"dsmr_tw.{name}" for name in "web listening httpserver leaving export api dashboard".split()
+    ),
 )
 """The adapters. Those of one wing know each other: the line's, the store's, the front door with what it mounts."""
 

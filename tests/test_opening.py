@@ -20,9 +20,11 @@ from dsmr_tw.opening import RETRY_S, Opening
 from dsmr_tw.source import TelegramSource
 from dsmr_tw.store.connect import postgres_store
 from dsmr_tw.store.threads import result_of
+from dsmr_tw.systemd import Notifying
 from dsmr_tw.tap import Options, Parts, build, makeService
 from tests.onpostgres import ZONE, emptied
 from tests.postgres import server
+from tests.test_systemd import Systemd
 
 AWAY = "postgresql://dsmr:secret@127.0.0.1:1/dsmr"
 """Nobody listens there."""
@@ -145,13 +147,17 @@ class StartTests(TestCase):
         clock.advance(1_712_052_000)
         settings = Settings(state_dir=self.state_dir, database=self.url, http=("tcp:0:interface=127.0.0.1",))
         told = self.logged("the store can't be opened, trying again")
-        parts = build(settings, reactor, clock)
+        systemd = Systemd(f"@dsmr-{id(self)}")
+        self.addCleanup(systemd.wire.close)
+        parts = build(settings, reactor, clock, Notifying(systemd.address))
         parts.service.privilegedStartService()
         parts.service.startService()
         self.addCleanup(parts.service.stopService)
         opening = next(part for part in parts.service if isinstance(part, Opening))
         assert opening.opened is not None
         self.assertIn("does not exist", await told)
+        # Telegrams are taken meanwhile, so nobody has to wait for this service any longer.
+        self.assertIn("READY=1", systemd.heard())
         self.assertFalse(opening.opened.called)
         self.assertFalse((self.state_dir / "api.key").exists())
         server().ask(f"CREATE DATABASE {self.url.rpartition('/')[2]} TEMPLATE template0")

@@ -470,6 +470,24 @@ class StopTests(SpoolingCase):
         self.successResultOf(stopped)
         self.assertEqual(self.house.spool.records, 1)
 
+    def test_neither_store_nor_spool_answers(self) -> None:
+        """That is something else than being away, or full, which they say themselves."""
+        spooling = self.house.datalogger.spooling
+        self.house.writing.held = self.house.spooling.held = True
+        self.house.hear(1)
+        self.house.go_on(1)
+        self.assertFalse(spooling.is_stuck)
+        self.house.go_on(PATIENCE)
+        self.assertTrue(spooling.is_stuck)
+        self.house.spooling.release()
+        self.assertFalse(spooling.is_stuck)
+        self.house.writing.release()
+        self.house.go_away()
+        self.house.spooling.held = True
+        self.house.hear(2)
+        self.house.go_on(1)
+        self.assertFalse(spooling.is_stuck)
+
     def test_a_frozen_store_does_not_hold_up_the_stop_of_draining(self) -> None:
         """It takes no longer than one commit is given, and what was not stored stays."""
         self.house.go_away()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class RunningServer:
     """A file with the seconds by which its clock is wrong; ``None``: it is right."""
     first: str = ""
     """What Python shall do in the process before it starts the server."""
+    environment: Mapping[str, str] = field(factory=dict, kw_only=True)
     process: subprocess.Popen[bytes] = field(init=False)
     port: int = field(init=False, default=0)
     log: bytearray = field(factory=bytearray, init=False)
@@ -57,7 +59,7 @@ class RunningServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
         )
 
     def _program(self) -> str:
