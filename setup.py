@@ -52,6 +52,7 @@ setup(
         "fastcrc>=0.3.2",
         "klein>=24.8.0",
         "platformdirs>=4.2.0",
+        "prometheus-client>=0.20.0",
         # Has no wheel for 32-bit Arm, where SQLite must run without it.
         "psycopg2-binary>=2.9.10; platform_machine in 'x86_64 AMD64 aarch64 arm64'",
         "pyserial>=3.5",

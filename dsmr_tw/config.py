@@ -54,7 +54,7 @@ OPTIONS: Final = (
     Option("keep", "How many backups of --backup-daily to keep; older ones are removed. [7]", "NUMBER"),
     Option("http", "Where to serve HTTP, as a Twisted endpoint. [tcp:8080:interface=127.0.0.1]", "ENDPOINT", True),
     Option("p1-server", "Serve the telegrams, as they come, to any number of programs: tcp:2001.", "ENDPOINT"),
-    Option("enable-api", "Answer the API; without it only /health and the front page are served."),
+    Option("enable-api", "Answer the API; without it only /health, /metrics and the front page are served."),
     Option("api-timestamps", "Show instants as utc or as local time. [utc]", "utc|local"),
     Option("cors-origin", "An origin whose web pages may use the API from a browser, or *.", "ORIGIN", True),
     Option("trusted-proxy", "Address of a reverse proxy whose X-Forwarded headers are believed.", "ADDRESS", True),

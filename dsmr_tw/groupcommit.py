@@ -27,6 +27,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from dsmr_tw import limits
+from dsmr_tw.domain.durations import Durations
 from dsmr_tw.domain.reading import SECOND, Arrival, Receipt
 from dsmr_tw.errors import IntakeFull, StoreUnavailable
 from dsmr_tw.interfaces import IReadings
@@ -76,6 +77,8 @@ class GroupCommit(Service):
     """Arrivals queued or under way, whose fate is not known."""
     last_commit_at: int | None = field(default=None, init=False)
     """When the last commit succeeded."""
+    took: Durations = field(factory=Durations, init=False)
+    """How long commits took that succeeded."""
     away_because: str | None = field(default=None, init=False)
     """Why the store took nothing when it was last tried; ``None`` when it did."""
 
@@ -199,6 +202,7 @@ class GroupCommit(Service):
                     self._refuse(part[0], Failure())
             else:
                 self._calm()
+                self.took.add(int(self.clock.seconds() * SECOND) - now)
                 self._stored(part, receipts, now)
 
     def _calm(self) -> None:

@@ -32,6 +32,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web import http
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -317,6 +318,8 @@ class BoundedSite(Site):
     protocol = BoundedChannel  # type: ignore[assignment]  # Twisted's own is a wrapper that can switch to HTTP/2
     requestFactory = BoundedRequest
     noisy = False
+    on_answer: Callable[[bytes, bytes, int], object] = staticmethod(lambda method, path, status: None)
+    """Told of each answer that was sent."""
 
     def __init__(
         self, resource: IResource, reactor: IReactorTime, connections: Connections, **site_arguments: Any
@@ -342,8 +345,9 @@ class BoundedSite(Site):
     def stopFactory(self) -> None:
         """Nothing was started."""
 
-    def log(self, request: object) -> None:
-        """Write no access log: it costs a seventh of a request."""
+    def log(self, request: http.Request) -> None:
+        """Count the answer, and write no access log: that costs a seventh of a request."""
+        self.on_answer(request.method, request.path, request.code)
 
     def acceptableProtocols(self) -> list[bytes]:
         """What TLS may agree on."""

@@ -192,7 +192,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
     store.watch(live.outdated, keys.refresh)
     api = _api_settings(settings, zone)
     meters = MeterBook(store.meters, clock, api.local_timestamps, known.keep_meters, known.meters)
-    web = Web(api, store, datalogger, live, health, keys, limits, clock, meters)
+    web = Web(api, store, datalogger, live, health, keys, limits, clock, meters, datalogger.commits.took)
     site = web.site(reactor, settings.max_connections)
 
     spools = [spool] if waiting is None else [spool, waiting]

@@ -1,8 +1,8 @@
 """Responsible for the front door: which part answers a request, and what stands at the door itself.
 
     /api/v1/…               dsmr_tw/api/v1.py            /health   how the service is, for machines; no key
-    /api/v2/consumption/…   dsmr_tw/api/consumption.py   /         the same for people, and where to go
-    /api/v2/statistics/…    dsmr_tw/api/statistics.py
+    /api/v2/consumption/…   dsmr_tw/api/consumption.py   /metrics  the same and more for Prometheus; no key
+    /api/v2/statistics/…    dsmr_tw/api/statistics.py    /         the same for people, and where to go
     /api/v2/export/…        dsmr_tw/api/export.py
     /api/v2/weather/…       dsmr_tw/api/weather.py
     /api/v2/devices…        dsmr_tw/api/devices.py
@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
-from attrs import define
+from attrs import define, field
 from klein import Klein
 from klein.resource import KleinResource
 from twisted.internet.interfaces import IReactorTime
@@ -51,7 +51,9 @@ from dsmr_tw.api.v1 import PATH as V1_PATH
 from dsmr_tw.api.v1 import ApiV1
 from dsmr_tw.api.v2 import ApiV2
 from dsmr_tw.api.weather import WeatherApi
+from dsmr_tw.counting import AnswerCounts
 from dsmr_tw.dashboard.pages import POLICY, front_page
+from dsmr_tw.domain.durations import Durations
 from dsmr_tw.httpserver import BoundedSite, Connections
 from dsmr_tw.interfaces import IHealth, IIntake, ILive, IStore
 from dsmr_tw.limits import CONNECTIONS, Limits
@@ -73,6 +75,9 @@ class Web:
     limits: Limits
     clock: IReactorTime
     meters: MeterBook
+    commits: Durations = field(factory=Durations)
+    """How long commits took."""
+    answers: AnswerCounts = field(factory=AnswerCounts, init=False)
 
     app = Klein()
     app.url_map.merge_slashes = False
@@ -104,15 +109,19 @@ class Web:
             (b"/api/v2/", v2.app),
             (b"/", self.app),
         )
+        for app in (v1.app, *(app for _, app in parts)):
+            self.answers.know(rule.rule for rule in app.url_map.iter_rules())
         return FrontDoor(self.settings, v1, [(path, app.resource()) for path, app in parts])
 
     def site(self, reactor: IReactorTime, connections: int = CONNECTIONS) -> BoundedSite:
         """The site, which keeps its bounds by ``reactor``'s time."""
-        return BoundedSite(
+        site = BoundedSite(
             self.resource(),
             reactor,
             Connections(self.limits, total=connections, is_proxy=self.settings.proxies.__contains__),
         )
+        site.on_answer = self.answers.count
+        return site
 
     @app.route("/health")
     def show_health(self, request: Request) -> bytes:
@@ -121,6 +130,15 @@ class Web:
         report = self.health.report()
         well = report["status"] == "ok"
         return json_answer(request, report, HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @app.route("/metrics")
+    def show_metrics(self, request: Request) -> bytes:
+        """The same, how long commits take and what was answered, for Prometheus."""
+        _only_get(request)
+        # Imported here and not above: most houses have no Prometheus.
+        from dsmr_tw.metrics import CONTENT_TYPE, exposition
+
+        return bytes_answer(request, exposition(self.health, self.commits, self.answers), CONTENT_TYPE)
 
     @app.route("/")
     async def show_front_page(self, request: Request) -> bytes:

@@ -43,7 +43,7 @@ WINGS = (
     ("dsmr_tw.sinks",),
     ("dsmr_tw.systemd",),
     tuple(
-        f"dsmr_tw.{name}" for name in "web listening httpserver leaving export api dashboard".split()
+        f"dsmr_tw.{name}" for name in "web listening httpserver leaving counting metrics export api dashboard".split()
     ),
 )
 """The adapters. Those of one wing know each other: the line's, the store's, the front door with what it mounts."""
@@ -68,6 +68,7 @@ HOMES = {
     "platformdirs": ("dsmr_tw.config",),
     "click": ("dsmr_tw.cli", "dsmr_tw.progress"),
     "cryptography": ("dsmr_tw.decrypt",),
+    "prometheus_client": ("dsmr_tw.metrics",),
     "paho": ("dsmr_tw.sinks.mqtt",),
     "treq": ("dsmr_tw.weather", "dsmr_tw.sinks"),
 }
