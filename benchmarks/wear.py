@@ -51,7 +51,7 @@ def write(path: Path, telegrams: list[RawTelegram], interval_s: int) -> Written:
     datalogger = Datalogger(store, clock, ZONE, Limits(), spool, interval_s)
     datalogger.startService()
     commits = 0
-    before = _written_bytes()
+    before = written_bytes()
     for telegram in telegrams:
         datalogger.telegram_received(telegram, int(clock.seconds()) * SECOND, CABLE)
         last_commit_at = datalogger.commits.last_commit_at
@@ -61,10 +61,10 @@ def write(path: Path, telegrams: list[RawTelegram], interval_s: int) -> Written:
     spool.close()
     # Folds what is left in the write-ahead log, which a longer run would have done all along.
     result_of(store.close())
-    return Written((_written_bytes() - before) / len(telegrams) * SECONDS_A_DAY, commits)
+    return Written((written_bytes() - before) / len(telegrams) * SECONDS_A_DAY, commits)
 
 
-def _written_bytes() -> int:
+def written_bytes() -> int:
     """What the kernel says that this process has caused to be written."""
     found = re.search(r"^write_bytes: (\d+)$", Path("/proc/self/io").read_text(), re.MULTILINE)
     assert found is not None

@@ -119,3 +119,7 @@ class BenchmarkTests(SynchronousTestCase):
     def test_wear(self) -> None:
         """Bytes a day that go to the disk."""
         self.assert_tells("wear", "when committed every 30 s")
+
+    def test_soak(self) -> None:
+        """What the whole service holds after some days."""
+        self.assert_tells("soak", "quarters dirty;")
