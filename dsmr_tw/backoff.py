@@ -23,6 +23,8 @@ class Backoff:
 
     clock: IReactorTime
     seconds: float = 0.0
+    longest: float = LAST_WAIT
+    """The most seconds between two tries."""
     _waiting: Deferred[None] | None = None
 
     @property
@@ -30,10 +32,10 @@ class Backoff:
         """Whether somebody waits."""
         return self._waiting is not None
 
-    async def wait(self) -> None:
+    async def wait(self, at_least: float = 0.0) -> None:
         """Some time, or until ``stop``."""
-        self.seconds = min(LAST_WAIT, self.seconds * 2 or FIRST_WAIT)
-        self._waiting = deferLater(self.clock, self.seconds)
+        self.seconds = min(self.longest, self.seconds * 2 or FIRST_WAIT)
+        self._waiting = deferLater(self.clock, max(self.seconds, at_least))
         try:
             await self._waiting
         except CancelledError:

@@ -54,6 +54,9 @@ OPTIONS: Final = (
     Option("keep", "How many backups of --backup-daily to keep; older ones are removed. [7]", "NUMBER"),
     Option("http", "Where to serve HTTP, as a Twisted endpoint. [tcp:8080:interface=127.0.0.1]", "ENDPOINT", True),
     Option("p1-server", "Serve the telegrams, as they come, to any number of programs: tcp:2001.", "ENDPOINT"),
+    Option("forward", "Send each telegram to this server as well: http://HOST:8080.", "URL", True),
+    Option("forward-key-file", "The file with the API key of that server; one for each --forward.", "FILE", True),
+    Option("ca-file", "A file with certificates that --forward believes, besides those that the system does.", "FILE"),
     Option("enable-api", "Answer the API; without it only /health, /metrics and the front page are served."),
     Option("api-timestamps", "Show instants as utc or as local time. [utc]", "utc|local"),
     Option("cors-origin", "An origin whose web pages may use the API from a browser, or *.", "ORIGIN", True),
@@ -66,11 +69,11 @@ OPTIONS: Final = (
 )
 
 
-def default_state_dir(environment: Mapping[str, str] | None = None) -> Path:
+def default_state_dir(environment: Mapping[str, str] | None = None, folder: str = "dsmr_tw") -> Path:
     """What systemd gave us, else the platform's place for a user's data."""
     given = (os.environ if environment is None else environment).get("STATE_DIRECTORY")
     # systemd separates several directories by colons; the first one is ours.
-    return Path(given.split(":")[0]) if given else user_data_path("dsmr_tw", appauthor=False)
+    return Path(given.split(":")[0]) if given else user_data_path(folder, appauthor=False)
 
 
 def _at_least(least: float, words: str) -> Callable[[Any, Any, Any], None]:
@@ -81,7 +84,9 @@ def _at_least(least: float, words: str) -> Callable[[Any, Any, Any], None]:
     return check
 
 
-def _one_of(*allowed: object) -> Callable[[Any, Any, Any], None]:
+def one_of(*allowed: object) -> Callable[[Any, Any, Any], None]:
+    """Refuses what is none of these."""
+
     def check(instance: object, attribute: Any, value: object) -> None:
         if value not in allowed:
             raise ValueError(f"takes {', '.join(map(str, allowed[:-1]))} or {allowed[-1]}, not {value}")
@@ -133,9 +138,9 @@ class Settings:
     """Everything an operator can set, checked."""
 
     device: tuple[str, ...] = ()
-    baud: str = field(default="auto", validator=_one_of("auto", "9600", "115200"))
-    crc: str = field(default="strict", validator=_one_of(*(policy.value for policy in CrcPolicy)))
-    trust_clock: str = field(default="meter", validator=_one_of("meter", "server"))
+    baud: str = field(default="auto", validator=one_of("auto", "9600", "115200"))
+    crc: str = field(default="strict", validator=one_of(*(policy.value for policy in CrcPolicy)))
+    trust_clock: str = field(default="meter", validator=one_of("meter", "server"))
     decryption_key_file: Path | None = None
     demo: bool = False
     demo_days: int = field(default=0, validator=_demo_days_fit)
@@ -148,8 +153,11 @@ class Settings:
     keep: int = field(default=7, validator=_at_least(1, "takes a number, 1 or more"))
     http: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
     p1_server: str | None = None
+    forward: tuple[str, ...] = ()
+    forward_key_file: tuple[str, ...] = ()
+    ca_file: Path | None = None
     enable_api: bool = False
-    api_timestamps: str = field(default="utc", validator=_one_of("utc", "local"))
+    api_timestamps: str = field(default="utc", validator=one_of("utc", "local"))
     cors_origin: tuple[str, ...] = ()
     trusted_proxy: tuple[str, ...] = ()
     max_connections: int = field(default=limits.CONNECTIONS, validator=_at_least(1, "takes a number, 1 or more"))
@@ -202,6 +210,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--demo-days fills the past of the simulated house, so it needs --demo.")
     if settings.p1_server is not None and not (settings.demo or settings.device):
         raise SettingsError("--p1-server serves what a device prints, so it needs --device, or --demo.")
+    if settings.ca_file is not None and not settings.forward:
+        raise SettingsError("--ca-file says which servers --forward believes, and there is no --forward.")
     if settings.decryption_key_file is not None:
         if not settings.device:
             raise SettingsError("--decryption-key-file is about what a --device reads, and there is none.")

@@ -15,8 +15,10 @@ from zope.interface import Attribute, Interface
 
 from dsmr_tw.domain.contract import Contract
 from dsmr_tw.domain.edits import Change
+from dsmr_tw.domain.forwarded import Answer
 from dsmr_tw.domain.reading import Arrival, Origin, Receipt
 from dsmr_tw.domain.spans import Total
+from dsmr_tw.domain.spooled import Record
 from dsmr_tw.domain.temperature import Temperature, TemperatureSummary
 from dsmr_tw.stored import (
     ApiKey,
@@ -403,6 +405,20 @@ class ISource(Interface):
     """Where telegrams come from."""
 
     health = Attribute("a SourceHealth: how the source is at this moment")
+
+
+class ITarget(Interface):
+    """Another server that telegrams are sent to."""
+
+    name = Attribute("what logs and ``/health`` call it; there is nothing secret in it")
+
+    def post(records: Sequence[Record]) -> Deferred[Answer]:
+        """Send telegrams, all in one request.
+
+        Fires with: what the other server said, which has taken all of them or none.
+        Fails with ``SinkError``, in words, when it said nothing in time; then it may have taken them. It can be
+        cancelled.
+        """
 
 
 class IReporting(Interface):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -47,7 +48,7 @@ from dsmr_tw.progress import Progress
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
 from dsmr_tw.sinks.p1server import P1Server
-from dsmr_tw.source import ShowTelegram, TelegramSource
+from dsmr_tw.source import ShowTelegram, TakeTelegram, TelegramSource
 from dsmr_tw.sourcing import DEMO, Sourcing, decryption
 from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
@@ -59,6 +60,7 @@ from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
 
 if TYPE_CHECKING:
+    from dsmr_tw.targets import Targeting
     from dsmr_tw.weather import WeatherService
 
 READERS = 2
@@ -152,10 +154,12 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
     undated = None if waiting is None else Undated(waiting, clock, Boot().seconds, datalogger.take, limits)
     datalogger.undated = undated
     p1_server = None if settings.p1_server is None else P1Server(clock, limits)
+    forwarding = _forwarding(settings, reactor, clock, limits)
+    forwards = None if forwarding is None else forwarding.forwards
     sourcing = Sourcing(
         reactor=reactor,
         clock=clock,
-        on_telegram=datalogger.telegram_received,
+        on_telegram=_heard(forwarding, datalogger),
         on_error=datalogger.reject,
         on_wire=partial(_wire, p1_server),
         crc=CrcPolicy(settings.crc),
@@ -168,6 +172,9 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
     )
     demo = DemoMeter(settings.demo_seed, zone)
     sources = sourcing.demo(demo.telegram) if settings.demo else sourcing.devices(settings.device, known.meters)
+    if forwarding is not None:
+        own = {source.origin.name for source in sources}
+        datalogger.followers += (partial(forwarding.forwards.stored, own),)
     started_at = int(clock.seconds()) * SECOND
     rollup = RollupService(clock, store.ledger)
     retention = RetentionService(clock, store.retention, store.meters, settings.keep_days, datalogger.begin)
@@ -185,7 +192,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
         rollup,
         retention,
         left.found,
-        [part for part in (undated, *weather, p1_server, *backup) if part is not None],
+        [part for part in (undated, *weather, p1_server, forwards, *backup) if part is not None],
     )
     keys = KeyRing(store.keys, clock, known.keep_keys)
     keys.begin_with(known.keys)
@@ -206,6 +213,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
         *backup,
         rollup,
         retention,
+        # Before those who offer it telegrams, so that it stops after them.
+        *([] if forwarding is None else [forwarding.service]),
         datalogger,
         *_fed(settings, clock, datalogger, store, sources),
         *weather,
@@ -231,6 +240,23 @@ def _serving(settings: Settings, reactor: Any, p1_server: P1Server | None) -> li
     if settings.p1_server is None or p1_server is None:
         return []
     return [listening(reactor, settings.p1_server, p1_server, "--p1-server", "tcp:2001")]
+
+
+def _forwarding(settings: Settings, reactor: Any, clock: IReactorTime, limits: Limits) -> Targeting | None:
+    """What sends telegrams to other servers, if it shall."""
+    if not (settings.forward or settings.forward_key_file):
+        return None
+    # Imported here and not above: most houses have one server, and need no HTTP client at all.
+    from dsmr_tw.targets import target_settings, targeting
+
+    servers = target_settings("--forward", settings.forward, "--forward-key-file", settings.forward_key_file)
+    return targeting(servers, settings.ca_file, settings.state_dir, settings.zone, reactor, clock, limits, monotonic)
+
+
+def _heard(forwarding: Targeting | None, datalogger: Datalogger) -> TakeTelegram:
+    """What takes the telegrams of the lines."""
+    take = datalogger.telegram_received
+    return take if forwarding is None else forwarding.forwards.hearing(take)
 
 
 def _weather(settings: Settings, reactor: Any, clock: IReactorTime, store: IStore) -> list[WeatherService]:

@@ -24,11 +24,14 @@ SERVICES = tuple(
     for name in (
         "datalogger rejecting undated groupcommit spooling taken draining backoff"
         " rollup periodic retention live health inorder backup"
+        " unsent forwarding forwards forwardhealth"
     ).split()
 )
 ROOF = tuple(
     f"dsmr_tw.{name}"
-    for name in "clock config gathering options sourcing tap forward_tap opening storing progress cli".split()
+    for name in (
+        "clock config gathering options sourcing tap forward_tap forwardconfig targets opening storing progress cli"
+    ).split()
 )
 WINGS = (
     tuple(
@@ -43,7 +46,7 @@ WINGS = (
     ("dsmr_tw.sinks",),
     ("dsmr_tw.systemd",),
     tuple(
-        f"dsmr_tw.{name}" for name in "web listening httpserver leaving counting metrics export api dashboard".split()
+        f"dsmr_tw.{name}" for name in "web listening httpserver healthpage leaving counting metrics export api dashboard".split()
     ),
 )
 """The adapters. Those of one wing know each other: the line's, the store's, the front door with what it mounts."""

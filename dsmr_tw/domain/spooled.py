@@ -47,6 +47,13 @@ class Record:
     telegram: str
     """From ``/`` to the CRC, each byte one character (Latin-1)."""
 
+    def packed(self) -> bytes:
+        """The bytes of the record."""
+        zone, name = self.zone.encode(), self.origin.name.encode()
+        zone_bytes = len(zone) | _BY_ARRIVAL if self.by_arrival else len(zone)
+        head = _HEAD.pack(self.received_at, self.origin.meter_id or 0, zone_bytes, len(name))
+        return b"".join((head, zone, name, self.telegram.encode("latin-1")))
+
     def text(self) -> str:
         """For people: when and from where it came, then the telegram."""
         return f"{to_utc_text(self.received_at)} {self.origin.name}\n{self.telegram}\n"
@@ -64,10 +71,7 @@ class Record:
 def record_of(taken: Arrival) -> bytes:
     """A telegram as it is kept in the spool."""
     assert taken.telegram is not None and taken.zone is not None, "only telegrams are spooled"
-    zone, name = taken.zone.encode(), taken.origin.name.encode()
-    zone_bytes = len(zone) | _BY_ARRIVAL if taken.by_arrival else len(zone)
-    head = _HEAD.pack(taken.received_at, taken.origin.meter_id or 0, zone_bytes, len(name))
-    return b"".join((head, zone, name, taken.telegram.encode("latin-1")))
+    return Record(taken.received_at, taken.origin, taken.zone, taken.by_arrival, taken.telegram).packed()
 
 
 def record_in(data: bytes) -> Record:

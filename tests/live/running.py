@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from attrs import define, field
@@ -40,6 +40,8 @@ class RunningServer:
     port: int = field(init=False, default=0)
     log: bytearray = field(factory=bytearray, init=False)
 
+    program: ClassVar[str] = "dsmr"
+
     def start(self, ready: bool = True) -> RunningServer:
         """Start it, and wait until it answers, and has opened its store if it shall be ``ready``."""
         self.spawn()
@@ -55,7 +57,7 @@ class RunningServer:
             # A shell's background job is born deaf to Ctrl-C, and so would be its children.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", self._program(), "-n", "--pidfile=", "dsmr", *self._options()],
+            [sys.executable, "-c", self._program(), "-n", "--pidfile=", self.program, *self._options()],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,

@@ -1,0 +1,165 @@
+"""Responsible for composing the remote datalogger: it reads meters, and sends what they say to servers elsewhere.
+
+``twistd dsmr-forward`` is for the small computer beside the meter.
+It has neither a store nor an API, and so takes little memory and, while its servers take telegrams, writes nothing.
+
+Tests: ``tests/test_forward_tap.py``, ``tests/live/test_forward.py``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from time import monotonic
+from typing import Any, Final
+
+from attrs import define, frozen
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.interfaces import IReactorTime
+
+from dsmr_tw.domain.parse import Telegram, TelegramParser
+from dsmr_tw.domain.reading import SECOND, Origin
+from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram
+from dsmr_tw.errors import DsmrError, TelegramError
+from dsmr_tw.forwardconfig import OPTIONS, ForwardSettings, settings_from
+from dsmr_tw.forwardhealth import ForwardHealth
+from dsmr_tw.forwards import Forwards
+from dsmr_tw.inorder import InOrder
+from dsmr_tw.limits import Limits
+from dsmr_tw.listening import Listening, listening
+from dsmr_tw.options import TableOptions
+from dsmr_tw.sinks.p1server import P1Server
+from dsmr_tw.source import ShowTelegram
+from dsmr_tw.sourcing import Sourcing, decryption
+from dsmr_tw.statedir import StateDir
+from dsmr_tw.targets import target_settings, targeting
+
+ZONE: Final = "Europe/Amsterdam"
+"""What is kept with telegrams that wait, for whoever stores them here after all; the servers do not learn it."""
+
+
+class Options(TableOptions):
+    """The command line of ``twistd dsmr-forward``; what each option means is in ``dsmr_tw.forwardconfig``."""
+
+    longdesc = (
+        "Reads smart meters on their P1 ports, and sends each telegram to one or several servers that take it as "
+        "version 1 of DSMR-reader's API does. What a server has not acknowledged is kept on the disk, and sent again. "
+        "For example: twistd -n dsmr-forward --device /dev/ttyUSB0 --to http://192.0.2.7:8080 --key-file house.key "
+        "(for several servers repeat both, in the same order). "
+        "Each option can also be an environment variable (--key-file is DSMR_KEY_FILE), or a line of the TOML file "
+        'that --config names (key-file = ["house.key"]); what is given here wins.'
+    )
+    table = OPTIONS
+    program = "dsmr-forward"
+    settings: ForwardSettings
+
+    def check(self, flags: Mapping[str, object]) -> None:
+        """See ``TableOptions``."""
+        self.settings = settings_from(flags)
+
+
+class Datalogger(InOrder):
+    """The whole service; what keeps it from starting is one sentence."""
+
+    def privilegedStartService(self) -> None:
+        """Take the ports."""
+        try:
+            super().privilegedStartService()
+        except DsmrError as error:
+            raise SystemExit(f"dsmr-forward: {error}") from error
+
+
+@frozen
+class Parts:
+    """The composed service, and the parts of it that tests look at."""
+
+    service: MultiService
+    forwards: Forwards
+    health: ForwardHealth
+
+
+def makeService(options: Options) -> IService:
+    """The service that ``twistd dsmr-forward`` runs. What can't be is said in one sentence, with status 1."""
+    from twisted.internet import reactor
+
+    try:
+        return build(options.settings, reactor).service
+    except DsmrError as error:
+        raise SystemExit(f"dsmr-forward: {error}") from error
+
+
+def build(settings: ForwardSettings, reactor: Any, clock: IReactorTime | None = None) -> Parts:
+    """Compose the service; ``clock`` is the reactor unless a test says otherwise.
+
+    Raises: ``SettingsError`` or ``StoreRefused``, before anything has started.
+    """
+    clock, limits = reactor if clock is None else clock, Limits()
+    servers = target_settings("--to", settings.to, "--key-file", settings.key_file)
+    state = StateDir(settings.state_dir)
+    state.prepare()
+    state.lock()
+    to = targeting(servers, settings.ca_file, settings.state_dir, ZONE, reactor, clock, limits, monotonic)
+    p1_server = None if settings.p1_server is None else P1Server(clock, limits)
+    sources = Sourcing(
+        reactor=reactor,
+        clock=clock,
+        on_telegram=to.forwards.hearing(partial(_understand, TelegramParser())),
+        on_error=_pass_over,
+        on_wire=partial(_wire, p1_server),
+        crc=CrcPolicy(settings.crc),
+        baud=settings.baud,
+        decryption=decryption(settings.decryption_key_file),
+    ).devices(settings.device)
+    parts = [to.forwards, *([] if p1_server is None else [p1_server])]
+    health = ForwardHealth(clock, int(clock.seconds()) * SECOND, limits, sources, parts)
+
+    service = Datalogger()
+    for part in (
+        _State(state),
+        to.service,
+        *sources,
+        *(
+            []
+            if p1_server is None
+            else [listening(reactor, str(settings.p1_server), p1_server, "--p1-server", "tcp:2001")]
+        ),
+        *_serving(settings, reactor, health, limits),
+    ):
+        part.setServiceParent(service)
+    return Parts(service, to.forwards, health)
+
+
+@define(eq=False)
+class _State(Service):
+    """Lets another program use the state directory in the end."""
+
+    state: StateDir
+
+    def stopService(self) -> None:
+        """All else has stopped."""
+        super().stopService()
+        self.state.release()
+
+
+def _serving(settings: ForwardSettings, reactor: Any, health: ForwardHealth, limits: Limits) -> list[Listening]:
+    """The ports where ``/health`` is served, if it shall be."""
+    if not settings.http:
+        return []
+    # Imported here and not above: serving takes 3 MB.
+    from dsmr_tw.healthpage import health_site
+
+    site = health_site(health, reactor, limits)
+    return [listening(reactor, description, site) for description in settings.http]
+
+
+def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> ShowTelegram | None:
+    return None if p1_server is None else partial(p1_server.offer, sign=crc is CrcPolicy.OPTIONAL)
+
+
+def _understand(parser: TelegramParser, raw: RawTelegram, received_at: int, origin: Origin) -> Telegram:
+    """What a telegram says; what can't be understood is no telegram, and is not sent."""
+    return parser.parse(raw)
+
+
+def _pass_over(origin: Origin, error: TelegramError) -> None:
+    """The source has counted and told it."""
