@@ -74,6 +74,11 @@ class Forwarder:
             servers: list[dict[str, Any]] = asking.ask("/health").json()["forwards"]["servers"]
         return servers
 
+    def cpu_s(self) -> float:
+        """The processor time of all its threads so far."""
+        assert self.process is not None
+        return Service(self.process, 0, "").cpu_s()
+
     def memory_mb(self, name: str) -> float:
         """What it holds in memory."""
         assert self.process is not None
@@ -138,8 +143,11 @@ def drain_to_ours(forwarder: Forwarder, directory: Path, port: int, number: int)
         forwarder.start()
         forwarder.until(lambda server: not server["records"], slice(1))
         took = time.monotonic() - begun
-        busy = (served.cpu_s() - cpu) / took
-        tell(f"{number / took:,.0f} telegrams a second to one of ours, which uses {busy:.0%} of a core")
+        busy, sending = (served.cpu_s() - cpu) / took, forwarder.cpu_s() / took
+        tell(
+            f"{number / took:,.0f} telegrams a second to one of ours, "
+            f"which uses {busy:.0%} of a core, and the forwarder {sending:.0%}"
+        )
         clocks = clocks_of(served)
         assert len(clocks) == number and clocks == sorted(set(clocks)), f"{len(clocks)} of {number}, or not in order"
         tell(f"All {number:,} are there, in their order, each once")

@@ -87,7 +87,7 @@ class ForwardCase(SynchronousTestCase):
 
     def forwarding(self, runner: Callable[..., Deferred[Any]] = maybeDeferred, **settings: Any) -> Forward:
         """What sends to it, begun."""
-        spool = Spool(self.directory, runner, **settings)
+        self.spool = spool = Spool(self.directory, runner, **settings)
         spool.open()
         unsent = Unsent(NAME, spool, self.limits, self.ticks.seconds)
         self.forward = Forward(self.target, unsent, self.clock)
@@ -108,7 +108,7 @@ class ForwardCase(SynchronousTestCase):
         forward.take = lambda record: None  # type: ignore[method-assign]
         for call in self.clock.getDelayedCalls():
             call.cancel()
-        forward.unsent.spool.close()
+        self.spool.close()
 
     def pass_time(self, seconds: float) -> None:
         """Let both clocks go on, a second at most at a time."""

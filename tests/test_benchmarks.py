@@ -116,6 +116,10 @@ class BenchmarkTests(SynchronousTestCase):
         needed()
         self.assert_tells("powercut", "changes were not synced when the power went")
 
+    def test_forward(self) -> None:
+        """Telegrams wait for servers that are away, over a kill, and come to them in their order."""
+        self.assert_tells("forward", "to one that takes one telegram a POST: all, in their order, each once")
+
     def test_wear(self) -> None:
         """Bytes a day that go to the disk."""
         self.assert_tells("wear", "when committed every 30 s")

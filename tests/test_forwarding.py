@@ -95,10 +95,8 @@ class AwayTests(ForwardCase):
     def test_told_once(self) -> None:
         """An outage is a line in the log, another when its reason changes, and one when it is over."""
         self.target.behave = away
-        self.assertEqual(
-            self.logged(lambda: [self.take(1), self.pass_time(200)]),
-            [f"telegrams wait for {NAME}: it refuses the connection"],
-        )
+        lines = self.logged(self.take, 1) + self.logged(self.pass_time, 200)
+        self.assertEqual(lines, [f"telegrams wait for {NAME}: it refuses the connection"])
         self.target.behave = lambda numbers: Answer(403)
         [line] = self.logged(self.pass_time, 200)
         self.assertIn("is the key right", line)
@@ -157,7 +155,7 @@ class AwayTests(ForwardCase):
         self.target.behave = away
         self.take(1)
         self.successResultOf(self.forward.stopService())
-        self.forward.unsent.spool.close()
+        self.spool.close()
         self.target.behave = lambda numbers: Answer(201)
         work = Work()
         work.error = StoreUnavailable("the disk is gone")
@@ -219,7 +217,7 @@ class RefusedTests(ForwardCase):
         """One that can't be put aside now is kept, and tried again."""
         work = Work()
         self.successResultOf(self.forward.stopService())
-        self.forward.unsent.spool.close()
+        self.spool.close()
         self.forwarding(work)
         self.refuse(1)
         work.error = StoreUnavailable("the disk is full")
@@ -240,7 +238,7 @@ class StoppingTests(ForwardCase):
         self.take(1, 2, 3)
         self.successResultOf(self.forward.stopService())
         self.assertEqual((self.on_disk(), self.clock.getDelayedCalls()), ([1, 2, 3], []))
-        self.forward.unsent.spool.close()
+        self.spool.close()
         self.target.behave = lambda numbers: Answer(201, together=100)
         self.assertIn(f"3 telegrams wait for {NAME}", self.logged(self.forwarding))
         self.take(4)
@@ -281,7 +279,7 @@ class StoppingTests(ForwardCase):
         """That is said before the stop."""
         work = Work()
         self.successResultOf(self.forward.stopService())
-        self.forward.unsent.spool.close()
+        self.spool.close()
         self.forwarding(work)
         self.target.behave = away
         work.error = StoreUnavailable("the disk is gone")

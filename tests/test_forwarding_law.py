@@ -50,7 +50,7 @@ class LawTests(ForwardCase):
         self.assertEqual((len(self.forward.unsent), self.forward.unsent.lost, self.on_disk()), (0, 0, []))
         self.successResultOf(self.forward.stopService())
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.forward.unsent.spool.close()
+        self.spool.close()
 
     def come(self, number: int) -> None:
         """Telegrams come."""
@@ -88,7 +88,7 @@ class LawTests(ForwardCase):
         stopping = self.forward.stopService()
         self.pass_time(3)
         self.successResultOf(stopping)
-        self.forward.unsent.spool.close()
+        self.spool.close()
         self.forwarding()
 
     def _store(self, numbers: Sequence[int]) -> Answer:

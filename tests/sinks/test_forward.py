@@ -200,7 +200,7 @@ class AnswerTests(TargetCase):
     def test_an_endless_answer(self) -> None:
         """It is cut off; the status says all."""
         said = Said(400, b"x" * (BODY_BYTES + 1), None)
-        agent = Scripted([lambda: succeed(said)])  # type: ignore[list-item]  # has what matters
+        agent = Scripted([lambda: succeed(said)])  # type: ignore[arg-type]  # has what matters
         answer = self.successResultOf(HttpTarget(NAME, URL, KEY, agent, self.clock).post([numbered(1)]))
         self.assertEqual((answer.status, said.transport.producerState), (400, "stopped"))
 
@@ -208,7 +208,7 @@ class AnswerTests(TargetCase):
         """After "stored" that does not matter; else nobody knows what it would have said."""
         self.assertEqual(self.trouble(Said(400, b"Fai", ConnectionDone())), "it hung up amid its answer")
         said = Said(201, b"", ConnectionLost())
-        agent = Scripted([lambda: succeed(said)])  # type: ignore[list-item]  # has what matters
+        agent = Scripted([lambda: succeed(said)])  # type: ignore[arg-type]  # has what matters
         answer = self.successResultOf(HttpTarget(NAME, URL, KEY, agent, self.clock).post([numbered(1)]))
         self.assertEqual(answer.status, 201)
 
@@ -238,7 +238,7 @@ class TroubleTests(TargetCase):
         self.assertEqual(self.trouble(closed, closed), "it hung up without an answer")
         unsent = RequestTransmissionFailed([Failure(ConnectionLost())])
         self.assertEqual(self.trouble(unsent, ConnectionRefusedError())[:10], "it refuses")
-        again = Scripted([lambda: fail(closed), lambda: succeed(Said(201, b"", ResponseDone()))])  # type: ignore[list-item]
+        again = Scripted([lambda: fail(closed), lambda: succeed(Said(201, b"", ResponseDone()))])  # type: ignore[arg-type]
         answer = self.successResultOf(HttpTarget(NAME, URL, KEY, again, self.clock).post([numbered(1)]))
         self.assertEqual(answer.status, 201)
 
