@@ -80,6 +80,8 @@ setup(
         "weather": ["treq>=24.9.1"],
         # For meters that encrypt; the same holds.
         "decrypt": ["cryptography>=43.0.1"],
+        # For servers elsewhere whose address begins with https: the same.
+        "forward": ["twisted[tls]>=25.5.0"],
         "bench": ["dsmr-parser>=1.11.2"],
     },
     zip_safe=False,

@@ -206,6 +206,12 @@ class RefusalTests(SettingsCase):
         self.assertEqual(settings.decryption_key_file, Path("/etc/dsmr.key"))
         self.assertIsNone(self.settings().decryption_key_file)
 
+    def test_certificates_for_nobody(self) -> None:
+        """They say which servers are believed that telegrams are sent to."""
+        self.assertIn("there is no --forward", self.sentence(ca_file="ca.pem"))
+        settings = self.settings(forward=["https://a.example"], forward_key_file=["key"], ca_file="ca.pem")
+        self.assertEqual((settings.forward, settings.ca_file), (("https://a.example",), Path("ca.pem")))
+
     def test_a_password_is_not_repeated(self) -> None:
         """What stands in a database's address may be secret, and a refusal ends up in a log."""
         sentence = self.sentence(database="mysql://dsmr:secret@db.example/dsmr")

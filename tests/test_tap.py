@@ -271,6 +271,17 @@ class ComposedTests(TestCase):
         environment = {**os.environ, "PYTHONPATH": str(Path(dsmr_tw.__file__).parents[1])}
         subprocess.run([sys.executable, "-c", script], check=True, env=environment)
 
+    def test_other_servers(self) -> None:
+        """They are told of in ``/health``, and where there are none nothing that sends is imported."""
+        settings = evolve(self.settings, forward=("http://192.0.2.7",), forward_key_file=(str(self.key_file()),))
+        forwards: Any = build(settings, reactor).web.health.report()["forwards"]
+        self.assertEqual([server["name"] for server in forwards["servers"]], ["http://192.0.2.7"])
+        alone = evolve(self.settings, state_dir=Path(self.mktemp()).resolve())
+        self.assertNotIn("forwards", build(alone, reactor).web.health.report())
+        script = "import sys, dsmr_tw.tap; sys.exit('dsmr_tw.sinks.forward' in sys.modules)"
+        environment = {**os.environ, "PYTHONPATH": str(Path(dsmr_tw.__file__).parents[1])}
+        subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+
     def test_a_client_that_is_not_installed(self) -> None:
         """Where the extra is missing that temperatures need, a sentence says how to install it."""
         loaded = sys.modules["dsmr_tw.weather"]

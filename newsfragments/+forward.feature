@@ -1,0 +1,1 @@
+`twistd dsmr-forward --device … --to URL --key-file FILE` reads a meter and sends each telegram to one or several servers, ours or DSMR-reader's; `--forward` does the same beside a server's own work. What is not acknowledged is kept on the disk and sent again in order, over outages, restarts and power cuts: three days of a telegram every second take some 21 MB.
