@@ -17,6 +17,7 @@ from attrs import define, frozen
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.interfaces import IReactorTime
 
+from dsmr_tw.clock import SteadyClock, make_steady
 from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram
@@ -83,9 +84,11 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     try:
-        return build(options.settings, reactor).service
+        service = build(options.settings, reactor, SteadyClock(reactor)).service
     except DsmrError as error:
         raise SystemExit(f"dsmr-forward: {error}") from error
+    make_steady(reactor)
+    return service
 
 
 def build(settings: ForwardSettings, reactor: Any, clock: IReactorTime | None = None) -> Parts:
@@ -107,7 +110,7 @@ def build(settings: ForwardSettings, reactor: Any, clock: IReactorTime | None = 
         on_error=_pass_over,
         on_wire=partial(_wire, p1_server),
         crc=CrcPolicy(settings.crc),
-        baud=settings.baud,
+        baud=None if settings.baud == "auto" else int(settings.baud),
         decryption=decryption(settings.decryption_key_file),
     ).devices(settings.device)
     parts = [to.forwards, *([] if p1_server is None else [p1_server])]

@@ -22,7 +22,9 @@ OPTIONS: Final = (
     Option("device", "A P1 port to read: a path, tcp:HOST:PORT or http://HOST/api/v1/telegram.", "DEVICE", True),
     Option("to", "Send each telegram to this server: http://HOST:8080.", "URL", True),
     Option("key-file", "The file with the API key of that server; one for each --to.", "FILE", True),
-    Option("baud", "Speed of serial ports: 115200, or 9600 for DSMR 2.2 and 3.0. [115200]", "BAUD"),
+    Option(
+        "baud", "Speed of serial ports: 115200, 9600 (DSMR 2.2 and 3.0), or auto: found by listening. [auto]", "BAUD"
+    ),
     Option("crc", "What to do about a telegram's checksum: strict, optional or off. [strict]", "POLICY"),
     Option("decryption-key-file", "Decrypt what is read, with the key in this file.", "FILE"),
     Option("ca-file", "A file with certificates that are believed, besides those that the system believes.", "FILE"),
@@ -44,7 +46,7 @@ class ForwardSettings:
     device: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
     key_file: tuple[str, ...] = ()
-    baud: int = field(default=115200, validator=one_of(9600, 115200))
+    baud: str = field(default="auto", validator=one_of("auto", "9600", "115200"))
     crc: str = field(default="strict", validator=one_of(*(policy.value for policy in CrcPolicy)))
     decryption_key_file: Path | None = None
     ca_file: Path | None = None
@@ -65,6 +67,6 @@ def settings_from(flags: Mapping[str, object], environment: Mapping[str, str] | 
         raise SettingsError("--device is missing: name the P1 port to read, like --device /dev/ttyUSB0.")
     if not settings.to:
         raise SettingsError("--to is missing: name the server to send telegrams to, like --to http://192.0.2.7:8080.")
-    if settings.decryption_key_file is not None and settings.baud == 9600:
+    if settings.decryption_key_file is not None and settings.baud == "9600":
         raise SettingsError("--decryption-key-file needs --baud 115200: at 9600 a byte has seven bits, too few.")
     return settings

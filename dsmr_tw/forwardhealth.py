@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import asdict, frozen
+from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -18,9 +18,6 @@ from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.interfaces import IHealth, IReporting, ISource
 from dsmr_tw.limits import Limits
-
-_WORDS = frozenset({"quiet_s", "trouble"})
-"""What is told in the problems."""
 
 
 @implementer(IHealth)
@@ -45,13 +42,7 @@ class ForwardHealth:
             "version": __version__,
             "started_at": to_utc_text(self.started_at),
             "now": to_utc_text(int(self.clock.seconds()) * SECOND),
-            "sources": [
-                {
-                    **{name: value for name, value in asdict(health).items() if name not in _WORDS},
-                    "last_telegram_at": health.last_telegram_at and to_utc_text(health.last_telegram_at),
-                }
-                for health in healths
-            ],
+            "sources": [health.figures() for health in healths],
             **{part.heading: part.figures() for part in self.parts},
             "limits": dict(self.limits.hits),
         }

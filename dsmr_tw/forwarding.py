@@ -11,9 +11,6 @@ After a crash, or when an answer got lost, some telegrams are sent twice, which 
 stored once.
 A server that is away is tried again after a second, then less and less often, at least every 30 s.
 
-Waiting is counted by the reactor, and by a clock that nobody sets: if the reactor's is set back, the next telegram ends
-the wait.
-
 Tests: ``tests/test_forwarding.py``, ``tests/test_forwarding_law.py``
 """
 
@@ -41,9 +38,6 @@ KEEP_S: Final = 1.0
 LONGEST_WAIT_S: Final = 30.0
 """The most seconds between two tries, unless the other server asks for more."""
 
-HANGING_S: Final = 60.0
-"""After so long a request is broken off by the clock that nobody sets, if its own deadline did not."""
-
 STOP_S: Final = 2.0
 """How long a request under way may take when the service stops."""
 
@@ -70,8 +64,6 @@ class Forward(Service):
     _most: int = field(default=MOST_TOGETHER, init=False)
     """How many go in one request, since some were refused together."""
     _refused_in_a_row: int = field(default=0, init=False)
-    _due: float | None = field(default=None, init=False)
-    """When, by the clock that nobody sets, what is waited for is overdue."""
     _keeping: IDelayedCall | None = field(default=None, init=False)
     _kept: Deferred[None] | None = field(default=None, init=False)
     """Fires when what is in memory has been put into the spool, if it took it."""
@@ -102,10 +94,6 @@ class Forward(Service):
             self._keep_soon()
         elif self._keeping is None:
             self._keeping = self.clock.callLater(KEEP_S, self._keep_soon)
-        if self._due is not None and self.unsent.monotonic() >= self._due:
-            self._tries.stop()
-            if self._request is not None:
-                self._request.cancel()
         self._begin()
 
     def _begin(self) -> None:
@@ -134,9 +122,7 @@ class Forward(Service):
 
     async def _wait(self, at_least: float) -> None:
         self._keep_soon()
-        self._due = self.unsent.monotonic() + max(at_least, LONGEST_WAIT_S)
         await self._tries.wait(at_least)
-        self._due = None
 
     async def _send_some(self) -> float | None:
         """Send the oldest telegrams; how long to wait before the next try at least, ``None`` when all is well."""
@@ -144,16 +130,15 @@ class Forward(Service):
         if not batch or not self.running:
             return None
         self._request = self.target.post(batch)
-        self._due = self.unsent.monotonic() + HANGING_S
         reading = self.unsent.read_ahead()
         try:
             answer = await self._request
         except SinkError as error:
             return self._fail(str(error))
         except CancelledError:
-            return self._fail("it did not answer in time")
+            return self._fail("it was broken off")
         finally:
-            self._request = self._due = None
+            self._request = None
             await reading
         return await self._answered(batch, answer)
 

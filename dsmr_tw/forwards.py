@@ -48,7 +48,7 @@ class Forwards:
             telegram = take(raw, received_at, origin)
             # A CRC that was stripped on the way is made again: other servers insist on it.
             printed = on_a_line(raw, sign=True).removesuffix(LINE_END).decode("latin-1")
-            self._offer(Record(received_at, origin, self.zone, printed))
+            self._offer(Record(received_at, origin, self.zone, False, printed))
             return telegram
 
         return take_and_offer
@@ -57,7 +57,8 @@ class Forwards:
         """These were stored; those of ``own`` origins were heard before."""
         for arrival, receipt in zip(arrivals, receipts, strict=True):
             if receipt.created and arrival.telegram is not None and arrival.origin.name not in own:
-                self._offer(Record(arrival.received_at, arrival.origin, arrival.zone or self.zone, arrival.telegram))
+                zone = arrival.zone or self.zone
+                self._offer(Record(arrival.received_at, arrival.origin, zone, arrival.by_arrival, arrival.telegram))
 
     def _offer(self, record: Record) -> None:
         for server in self.servers:

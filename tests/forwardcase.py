@@ -30,7 +30,7 @@ NAME = "http://server.example:8080"
 def numbered(number: int) -> Record:
     """A telegram that can be told from others."""
     telegram = f"/TST5\\a made up meter\r\n\r\n1-0:1.8.1({number:06}.000*kWh)\r\n!"
-    return Record(NOON + number * SECOND, Origin("device /dev/ttyUSB0"), "Europe/Amsterdam", telegram)
+    return Record(NOON + number * SECOND, Origin("device /dev/ttyUSB0"), "Europe/Amsterdam", False, telegram)
 
 
 def number_of(record: Record) -> int:

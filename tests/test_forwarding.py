@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 from dsmr_tw.domain.forwarded import Answer
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.errors import SinkError, StoreUnavailable
-from dsmr_tw.forwarding import HANGING_S, KEEP_S, LONGEST_WAIT_S, REFUSED_IN_A_ROW, STOP_S
+from dsmr_tw.forwarding import KEEP_S, LONGEST_WAIT_S, REFUSED_IN_A_ROW, STOP_S
 from dsmr_tw.interfaces import ITarget
 from tests.arrivals import NOON
 from tests.forwardcase import NAME, ForwardCase, away
@@ -122,24 +122,6 @@ class AwayTests(ForwardCase):
         self.assertEqual(self.target.taken, [])
         self.pass_time(1)
         self.assertEqual(self.target.taken, [1])
-
-    def test_a_clock_that_is_set_back(self) -> None:
-        """The next telegram ends a wait, or a request, that the clock would make last for years."""
-        self.target.behave = away
-        self.take(1)
-        self.target.behave = lambda numbers: Answer(201)
-        self.clock.rightNow -= 1e9
-        self.ticks.advance(LONGEST_WAIT_S - 1)
-        self.take(2)
-        self.assertEqual(self.target.taken, [])
-        self.ticks.advance(1)
-        self.take(3)
-        self.assertEqual(self.target.taken, [1, 2, 3])
-        self.target.behave = lambda numbers: Deferred()
-        self.take(4)
-        self.ticks.advance(HANGING_S)
-        self.take(5)
-        self.assertEqual(self.forward.last_error, "it did not answer in time")
 
     def test_a_fault_of_ours(self) -> None:
         """What nobody expected is logged with its failure, and ends nothing."""

@@ -60,7 +60,7 @@ class OfferedTests(OfferedCase):
     def test_of_a_line(self) -> None:
         """Each server is given what the meter printed, with its arrival, and the source what it says."""
         self.assertEqual(self.hear(telegram()).dialect, "DSMR 5.0")
-        self.assertEqual(self.given, [Record(NOON, CABLE, "Europe/Amsterdam", telegram().rstrip("\r\n"))] * 2)
+        self.assertEqual(self.given, [Record(NOON, CABLE, "Europe/Amsterdam", False, telegram().rstrip("\r\n"))] * 2)
 
     def test_a_stripped_crc(self) -> None:
         """It is made again, since servers insist on it."""

@@ -29,7 +29,7 @@ TELEGRAMS = st.text(st.characters(max_codepoint=255), max_size=60)
 
 def record(telegram: str = "/TST5\\a\r\n\r\n!", received_at: int = NOON) -> Record:
     """A telegram that waits."""
-    return Record(received_at, Origin("device /dev/ttyUSB0"), "Europe/Amsterdam", telegram)
+    return Record(received_at, Origin("device /dev/ttyUSB0"), "Europe/Amsterdam", False, telegram)
 
 
 class BodyTests(SynchronousTestCase):

@@ -153,7 +153,7 @@ class RequestTests(TargetCase):
 
     def test_before_our_clock_was_set(self) -> None:
         """Then nothing is said of the arrival."""
-        self.post(Record(SECOND, numbered(1).origin, numbered(1).zone, numbered(1).telegram))
+        self.post(Record(SECOND, numbered(1).origin, numbered(1).zone, False, numbered(1).telegram))
         self.assertIsNone(self.server.requests[0][0].getHeader("X-Received-At"))
 
     def test_the_key_is_nowhere_else(self) -> None:
