@@ -120,6 +120,10 @@ class BenchmarkTests(SynchronousTestCase):
         """Telegrams wait for servers that are away, over a kill, and come to them in their order."""
         self.assert_tells("forward", "to one that takes one telegram a POST: all, in their order, each once")
 
+    def test_kills(self) -> None:
+        """What is lost when the service is killed."""
+        self.assert_tells("kills", "0 things were wrong")
+
     def test_wear(self) -> None:
         """Bytes a day that go to the disk."""
         self.assert_tells("wear", "when committed every 30 s")

@@ -46,6 +46,10 @@ class Poster:
     every_s: float
     step_s: int = 1
     """So many seconds are between the clocks of two telegrams."""
+    insists: bool = False
+    """Whether a telegram whose answer was lost is posted again."""
+    is_asking: bool = False
+    """Whether an answer is waited for now."""
     sent: int = 0
     stored: set[int] = field(factory=set)
     """Those that were answered with 201."""
@@ -69,13 +73,15 @@ class Poster:
         client, due = self.server.client(), time.monotonic()
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
             due = max(due + self.every_s, time.monotonic() - 1)
-            number, self.sent = self.sent, self.sent + 1
+            number, self.is_asking = self.sent, True
             try:
                 status = client.post(V1, telegram=telegram(self.meter, number, self.step_s))
             except (OSError, HTTPException):
                 status = 0
                 client.connection.close()
                 client = self.server.client()
+            self.is_asking = False
+            self.sent += status != 0 or not self.insists
             self.answers[status] = self.answers.get(status, 0) + 1
             if status == 201:
                 self.stored.add(number)
