@@ -11,6 +11,7 @@ Tests: ``tests/test_spooling.py``
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from attrs import define, field
@@ -23,15 +24,15 @@ from twisted.python.failure import Failure
 from dsmr_tw.backoff import Backoff
 from dsmr_tw.domain.parse import TelegramParser
 from dsmr_tw.domain.reading import Arrival, Receipt
-from dsmr_tw.domain.spooled import arrival_in, record_in
-from dsmr_tw.errors import DsmrError, IntakeFull, StoreUnavailable
+from dsmr_tw.domain.spooled import arrival_in, record_in, text_in
+from dsmr_tw.errors import DsmrError, IntakeFull, StoreUnavailable, TelegramError
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.interfaces import ISpool
 from dsmr_tw.limits import READINGS_PER_COMMIT
 
 BATCH: Final = READINGS_PER_COMMIT
 
-Spooled: TypeAlias = tuple[bytes, Arrival | DsmrError]
+Spooled: TypeAlias = tuple[bytes, Arrival | DsmrError | Failure]
 """A record, and what it means."""
 
 
@@ -113,7 +114,8 @@ class Draining(Service):
         if not self.running:
             return
         if self._batch:
-            self.oldest_at = record_in(self._batch[0][0]).received_at
+            with suppress(TelegramError):
+                self.oldest_at = record_in(self._batch[0][0]).received_at
         reading = None if self._ahead else self.spool.read(BATCH, self._understood)
         try:
             await self._store_batch()
@@ -124,7 +126,11 @@ class Draining(Service):
         self._batch_size = 0
 
     def _understood(self, record: bytes) -> Spooled:
-        return record, arrival_in(record, self._parser)
+        try:
+            return record, arrival_in(record, self._parser)
+        except Exception:
+            # A fault of ours, or a zone that this system does not know; what stands behind must not wait for it.
+            return record, Failure()
 
     async def _store_batch(self) -> None:
         # The last one does not wait for company, and takes the others with it.
@@ -139,11 +145,11 @@ class Draining(Service):
         if self._batch:
             raise StoreUnavailable("telegrams of the spool could not be stored")
 
-    def _hand_in(self, meant: Arrival | DsmrError, is_patient: bool) -> Deferred[list[Receipt]]:
-        return fail(meant) if isinstance(meant, DsmrError) else self.commits.submit((meant,), is_patient)
+    def _hand_in(self, meant: Arrival | DsmrError | Failure, is_patient: bool) -> Deferred[list[Receipt]]:
+        return self.commits.submit((meant,), is_patient) if isinstance(meant, Arrival) else fail(meant)
 
     async def _put_aside(self, spooled: Spooled, why: Failure) -> None:
         """Keep a record whose values the store refuses, and pass over it."""
-        await self.spool.refuse(record_in(spooled[0]).text(), f"{type(why.value).__name__}: {why.value}")
+        await self.spool.refuse(text_in(spooled[0]), f"{type(why.value).__name__}: {why.value}")
         self._batch.remove(spooled)
         self._log.failure("a telegram of the spool could not be stored; it is kept", why)

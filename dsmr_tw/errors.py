@@ -69,6 +69,10 @@ class StoreUnavailable(StoreError):
     """The store takes nothing now (full or failing disk, database away); the same may succeed later."""
 
 
+class DiskFull(StoreUnavailable):
+    """The store takes nothing until somebody makes room on its disk."""
+
+
 class ContractRefused(StoreError):
     """A supplier contract can't be as it was asked for; the text says why, and which other one stands in its way."""
 

@@ -31,6 +31,8 @@ class Known:
     keys: list[ApiKey] = field(factory=list, init=False)
     meters: list[Meter] = field(factory=list, init=False)
     """Without what changes all the time: number, name and zone."""
+    _is_written: bool = field(default=True, init=False)
+    """Whether the file holds them; not, when the disk did not take it the last time."""
 
     speeds: dict[str, int] = field(factory=dict, init=False)
     """The speed of each serial port whose speed was found by listening, by its path."""
@@ -50,14 +52,14 @@ class Known:
 
     def keep_keys(self, keys: list[ApiKey]) -> None:
         """Keep these, if they are others than before."""
-        if keys != self.keys:
+        if keys != self.keys or not self._is_written:
             self.keys = keys
             self._write()
 
     def keep_meters(self, meters: list[Meter]) -> None:
         """Keep these, if they are others than before."""
         plain = [Meter(meter.id, meter.name, meter.zone) for meter in meters]
-        if plain != self.meters:
+        if plain != self.meters or not self._is_written:
             self.meters = plain
             self._write()
 
@@ -87,7 +89,11 @@ class Known:
         try:
             replace_file(self.path, json.dumps(told, indent=1))
         except OSError as error:
-            _log.warn("{path} can't be written: {error}", path=str(self.path), error=str(error))
+            if self._is_written:
+                _log.warn("{path} can't be written: {error}", path=str(self.path), error=str(error))
+            self._is_written = False
+        else:
+            self._is_written = True
 
 
 def _key(of: dict[str, Any]) -> ApiKey:

@@ -29,6 +29,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from dsmr_tw.domain.disks import with_advice
 from dsmr_tw.errors import SpoolFull, StoreRefused, StoreUnavailable
 from dsmr_tw.interfaces import ISpool
 from dsmr_tw.lasting import make_directory, sync_directory
@@ -241,4 +242,4 @@ class Spool:
         try:
             yield
         except OSError as error:
-            raise StoreUnavailable(f"{self.path}: {error.strerror}") from error
+            raise StoreUnavailable(with_advice(f"{self.path}: {error.strerror}", error.errno)) from error

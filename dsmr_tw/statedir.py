@@ -14,7 +14,8 @@ from pathlib import Path
 
 from attrs import define, field
 
-from dsmr_tw.errors import SettingsError, StoreRefused
+from dsmr_tw.domain.disks import with_advice
+from dsmr_tw.errors import SettingsError, StoreRefused, StoreUnavailable
 from dsmr_tw.lasting import make_directory, put_into_place, sync_directory
 
 
@@ -84,8 +85,14 @@ class StateDir:
             os.close(self._locks.pop())
 
     def write_key(self, key: str) -> None:
-        """Keep the owner's key in a file that only the owner reads."""
-        replace_file(self.key_file, key + "\n")
+        """Keep the owner's key in a file that only the owner reads.
+
+        Raises: ``StoreUnavailable`` when the disk does not take it now.
+        """
+        try:
+            replace_file(self.key_file, key + "\n")
+        except OSError as error:
+            raise StoreUnavailable(with_advice(f"{self.key_file}: {error.strerror}", error.errno)) from error
 
     def read_key(self) -> str | None:
         """The owner's key, if its file is there."""

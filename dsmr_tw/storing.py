@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from dsmr_tw.backupfiles import BackupDirectory
 from dsmr_tw.clock import Boot
 from dsmr_tw.config import Settings
-from dsmr_tw.errors import SettingsError, StoreUnavailable
+from dsmr_tw.errors import DiskFull, SettingsError, StoreUnavailable
 from dsmr_tw.interfaces import IStore
 from dsmr_tw.known import Known
 from dsmr_tw.lasting import make_directory
@@ -83,7 +83,8 @@ def server_backups(settings: Settings, reactor: Any) -> BackupDirectory | None:
 def prepare(settings: Settings, state: StateDir, known: Known) -> None:
     """Take the state directory and bring the database up to date, while a failure is still one sentence.
 
-    A database on a server may be away; what is known of its keys and meters is from the last time, then.
+    A database on a server may be away, and the disk of a file be full; what is known of its keys and meters is from
+    the last time, then.
     """
     state.prepare()
     state.lock()
@@ -103,7 +104,8 @@ def prepare(settings: Settings, state: StateDir, known: Known) -> None:
         known.keep_meters(result_of(store.meters.directory()))
         known.keep_keys(result_of(store.keys.all()))
     except StoreUnavailable as error:
-        if settings.database_url is None:
+        # A file that can't be used is a mistake of who named it, but that its disk is full is none.
+        if settings.database_url is None and not isinstance(error, DiskFull):
             raise
         _log.warn("the database is away, telegrams are kept in the spool: {error}", error=str(error))
     finally:

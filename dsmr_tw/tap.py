@@ -181,6 +181,10 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
     weather = _weather(settings, reactor, clock, store)
     backups = server_backups(settings, reactor)
     backup = [] if backups is None else [BackupService(clock, backups, zone)]
+    keys = KeyRing(store.keys, clock, known.keep_keys)
+    keys.begin_with(known.keys)
+    spools = [spool] if waiting is None else [spool, waiting]
+    opening = Opening(store, state, clock, datalogger, keys, settings.max_power_w, writer, readers, spools, spooler)
     health = Health(
         clock,
         started_at,
@@ -192,23 +196,19 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
         rollup,
         retention,
         left.found,
-        [part for part in (undated, *weather, p1_server, forwards, *backup) if part is not None],
+        [part for part in (opening, undated, *weather, p1_server, forwards, *backup) if part is not None],
     )
-    keys = KeyRing(store.keys, clock, known.keep_keys)
-    keys.begin_with(known.keys)
     store.watch(live.outdated, keys.refresh)
     api = _api_settings(settings, zone)
     meters = MeterBook(store.meters, clock, api.local_timestamps, known.keep_meters, known.meters)
     web = Web(api, store, datalogger, live, health, keys, limits, clock, meters, datalogger.commits.took)
     site = web.site(reactor, settings.max_connections)
 
-    spools = [spool] if waiting is None else [spool, waiting]
     told = Told(notifying, clock, health, lambda: datalogger.spooling.is_stuck)
-    opening = Opening(store, state, clock, datalogger, keys, settings.max_power_w, writer, readers, spools, spooler)
     opening.on_known = told.ready
 
     service = Server()
-    for part in (
+    services: tuple[IService, ...] = (
         opening,
         *backup,
         rollup,
@@ -225,7 +225,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
         Leaving(site.connections, reactor),
         *(listening(reactor, description, site) for description in settings.http),
         told,
-    ):
+    )
+    for part in services:
         part.setServiceParent(service)
     return Parts(service, store, datalogger, live, web)
 

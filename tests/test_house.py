@@ -53,8 +53,9 @@ WINGS = (
 """The adapters. Those of one wing know each other: the line's, the store's, the front door with what it mounts."""
 
 VALUES = set(
-    "__future__ array bisect collections contextlib datetime decimal enum fractions functools hashlib heapq itertools"
-    " math operator random re statistics string struct types typing zoneinfo attrs fastcrc zope.interface".split()
+    "__future__ array bisect collections contextlib datetime decimal enum errno fractions functools hashlib"
+    " heapq itertools math operator random re statistics string struct types typing zoneinfo attrs fastcrc"
+    " zope.interface".split()
 )
 """What the ground floor and the ports may import: nothing that reads, writes, waits or tells the time."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.known import FILE, Known
@@ -66,6 +67,21 @@ class KnownTests(SynchronousTestCase):
         self.assertFalse(self.path.exists())
         known.keep_keys(KEYS[:1])
         self.assertEqual(self.known().keys, KEYS[:1])
+
+    def test_a_disk_that_does_not_take_it(self) -> None:
+        """It is told once, and written as soon as the disk takes it, though nothing has changed since."""
+        known = self.known()
+        elsewhere = self.path.parent.with_name("elsewhere")
+        self.path.parent.rename(elsewhere)
+        with capturedLogs() as events:
+            known.keep_keys(KEYS)
+            known.keep_keys(KEYS)
+            known.keep_meters(METERS)
+        elsewhere.rename(self.path.parent)
+        self.assertEqual([formatEvent(event).count("can't be written") for event in events], [1])
+        self.assertFalse(self.path.exists())
+        known.keep_keys(KEYS)
+        self.assertEqual((self.known().keys, self.known().meters), (KEYS, METERS))
 
     def test_a_damaged_file_counts_for_nothing(self) -> None:
         """The service starts, and writes it anew."""

@@ -18,10 +18,11 @@ from dsmr_tw.errors import SettingsError
 from dsmr_tw.known import FILE, Known
 from dsmr_tw.opening import RETRY_S, Opening
 from dsmr_tw.source import TelegramSource
-from dsmr_tw.store.connect import postgres_store
+from dsmr_tw.store.connect import postgres_store, sqlite_store
 from dsmr_tw.store.threads import result_of
 from dsmr_tw.systemd import Notifying
 from dsmr_tw.tap import Options, Parts, build, makeService
+from tests.live.test_outages import fill_up, small_disk
 from tests.onpostgres import ZONE, emptied
 from tests.postgres import server
 from tests.test_systemd import Systemd
@@ -118,15 +119,15 @@ class BuildTests(SynchronousTestCase):
         self.assertNotIn("cret", told)
 
 
-class StartTests(TestCase):
-    """The service starts before its database does."""
+class StartCase(TestCase):
+    """A service that is started, and hears of its store later."""
 
     def setUp(self) -> None:
-        """A database that will be there later."""
-        self.url = server().database()
-        server().drop(self.url)
-        self.addCleanup(server().drop, self.url)
+        """A directory for its state."""
         self.state_dir = Path(self.mktemp()).resolve()
+        self.systemd = Systemd(f"@dsmr-{id(self)}")
+        self.addCleanup(self.systemd.wire.close)
+        self.notifying = Notifying(self.systemd.address)
 
     def logged(self, words: str) -> Deferred[str]:
         """Fires with the next line of the log that has these words, when what is under way then is done."""
@@ -141,23 +142,36 @@ class StartTests(TestCase):
         self.addCleanup(globalLogPublisher.removeObserver, look)
         return found.addCallback(lambda line: deferLater(reactor, 0, lambda: line))
 
-    async def test_it_comes_later(self) -> None:
-        """It is tried again every few seconds; then it is opened, and has the owner's key."""
-        clock = Clock()
+    def started(self, clock: Clock, database: str | None = None) -> tuple[Parts, Opening]:
+        """The service, which goes on when the clock does."""
         clock.advance(1_712_052_000)
-        settings = Settings(state_dir=self.state_dir, database=self.url, http=("tcp:0:interface=127.0.0.1",))
-        told = self.logged("the store can't be opened, trying again")
-        systemd = Systemd(f"@dsmr-{id(self)}")
-        self.addCleanup(systemd.wire.close)
-        parts = build(settings, reactor, clock, Notifying(systemd.address))
+        settings = Settings(state_dir=self.state_dir, database=database, http=("tcp:0:interface=127.0.0.1",))
+        parts = build(settings, reactor, clock, self.notifying)
         parts.service.privilegedStartService()
         parts.service.startService()
         self.addCleanup(parts.service.stopService)
-        opening = next(part for part in parts.service if isinstance(part, Opening))
+        return parts, next(part for part in parts.service if isinstance(part, Opening))
+
+
+class StartTests(StartCase):
+    """The service starts before its database does."""
+
+    def setUp(self) -> None:
+        """A database that will be there later."""
+        super().setUp()
+        self.url = server().database()
+        server().drop(self.url)
+        self.addCleanup(server().drop, self.url)
+
+    async def test_it_comes_later(self) -> None:
+        """It is tried again every few seconds; then it is opened, and has the owner's key."""
+        clock = Clock()
+        told = self.logged("the store can't be opened, trying again")
+        parts, opening = self.started(clock, self.url)
         assert opening.opened is not None
         self.assertIn("does not exist", await told)
         # Telegrams are taken meanwhile, so nobody has to wait for this service any longer.
-        self.assertIn("READY=1", systemd.heard())
+        self.assertIn("READY=1", self.systemd.heard())
         self.assertFalse(opening.opened.called)
         self.assertFalse((self.state_dir / "api.key").exists())
         server().ask(f"CREATE DATABASE {self.url.rpartition('/')[2]} TEMPLATE template0")
@@ -170,3 +184,49 @@ class StartTests(TestCase):
         # They may have been read a moment before the first one was made; a moment later they are read again.
         await parts.web.keys.refresh()
         self.assertEqual([key.name for key in known_in(self.state_dir).keys], ["owner"])
+
+
+class TroubleTests(StartCase):
+    """What keeps the store from being opened is not the database on a server."""
+
+    async def test_whatever_it_is_it_is_tried_again(self) -> None:
+        """The owner's key can't be read: that is told in the log and in ``/health``, and all goes well when it can."""
+        clock = Clock()
+        in_the_way = self.state_dir / "api.key"
+        in_the_way.mkdir(parents=True)
+        told = self.logged("the store can't be opened")
+        _, opening = self.started(clock)
+        await told
+        self.assertIn("READY=1", self.systemd.heard())
+        self.assertEqual(opening.figures(), {"opened_at": None})
+        expected = "the store can't be opened, it is tried again: IsADirectoryError, see the log"
+        self.assertEqual(opening.problems(), [expected])
+        in_the_way.rmdir()
+        ready = self.logged("0 readings in the sqlite store of")
+        clock.advance(RETRY_S)
+        await ready
+        assert opening.opened is not None
+        await opening.opened
+        self.assertEqual((opening.problems(), opening.figures()["opened_at"]), ([], "2024-04-02T10:00:05Z"))
+        self.assertTrue(in_the_way.is_file())
+        self.assertEqual(len(self.flushLoggedErrors(IsADirectoryError)), 1)
+
+    async def test_a_full_disk(self) -> None:
+        """A server starts all the same, says what to do, and opens its database when there is room."""
+        with small_disk(self, self.state_dir, 1) as disk:
+            store = sqlite_store(disk / "dsmr.sqlite3", ZONE, maybeDeferred, maybeDeferred)
+            result_of(store.open())
+            result_of(store.close())
+            (disk / "spool").mkdir()
+            (disk / "dsmr.lock").touch()
+            filler, clock = fill_up(disk), Clock()
+            told = self.logged("the store can't be opened, trying again")
+            _, opening = self.started(clock)
+            await told
+            [problem] = opening.problems()
+            self.assertRegex(problem, r"again: dsmr\.sqlite3: .* \(make room on that disk, and it goes on by itself\)$")
+            filler.unlink()
+            ready = self.logged("0 readings in the sqlite store of")
+            clock.advance(RETRY_S)
+            await ready
+            self.assertTrue((disk / "api.key").exists())

@@ -253,6 +253,23 @@ class RefusedTests(SpoolingCase):
         self.assertEqual((self.house.spool.refused, self.house.spool.records), (1, 0))
         self.assertEqual(len(self.flushLoggedErrors()), 1)
 
+    def test_a_record_that_trips_us(self) -> None:
+        """Whatever goes wrong while it is read, and what a newer program wrote: the rest does not wait for it."""
+        self.house.go_away()
+        odd = taken(1)
+        assert odd.telegram is not None
+        odd = evolve(odd, telegram=odd.telegram.rpartition("!")[0] + "!none")
+        self.successResultOf(self.house.datalogger.take([odd]))
+        self.successResultOf(self.house.spool.append([b"of a newer program"]))
+        self.successResultOf(self.house.post(2))
+        self.house.come_back()
+        self.assert_stored(2)
+        self.assertEqual((self.house.spool.refused, self.house.spool.records), (2, 0))
+        kept = (self.house.spool.path / "refused").read_text("latin-1")
+        self.assertIn("\nof a newer program\n", kept)
+        self.assertIn("# refused: ValueError: ", kept)
+        self.assertEqual(len(self.flushLoggedErrors()), 2)
+
     def test_one_of_a_post(self) -> None:
         """Its sender is told, as ever."""
         self.poison(2)

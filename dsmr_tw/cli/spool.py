@@ -21,7 +21,7 @@ from dsmr_tw.config import Settings, settings_from
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.parse import TelegramParser
 from dsmr_tw.domain.reading import Arrival
-from dsmr_tw.domain.spooled import arrival_in, record_in
+from dsmr_tw.domain.spooled import arrival_in, record_in, text_in
 from dsmr_tw.errors import DsmrError, SettingsError, StoreUnavailable
 from dsmr_tw.limits import READINGS_PER_COMMIT
 from dsmr_tw.progress import Progress
@@ -149,13 +149,17 @@ class Draining:
         while batch := result_of(self.waiting.read(READINGS_PER_COMMIT, self._understood)):
             whole = [arrival for _, arrival in batch if isinstance(arrival, Arrival)]
             if len(whole) < len(batch) or self._refused(whole) is not None:
-                for record, arrival in batch:
-                    self._store_one(record, arrival)
+                for record, meant in batch:
+                    self._store_one(record, meant)
             result_of(self.waiting.forget(len(batch)))
             self.progress.advance(len(batch), length)
 
-    def _understood(self, record: bytes) -> tuple[bytes, Arrival | DsmrError]:
-        return record, arrival_in(record, self._parser)
+    def _understood(self, record: bytes) -> tuple[bytes, Arrival | DsmrError | Failure]:
+        try:
+            return record, arrival_in(record, self._parser)
+        except Exception:
+            # As the server does, see ``dsmr_tw.draining``.
+            return record, Failure()
 
     def _refused(self, arrivals: Sequence[Arrival]) -> Failure | None:
         """Store arrivals; why none of them is stored, when one is at fault.
@@ -172,8 +176,11 @@ class Draining:
         self.new += sum(receipt.created for [receipt] in receipts)
         return None
 
-    def _store_one(self, record: bytes, arrival: Arrival | DsmrError) -> None:
+    def _store_one(self, record: bytes, meant: Arrival | DsmrError | Failure) -> None:
         """Store one telegram, or put it aside."""
-        why = Failure(arrival) if isinstance(arrival, DsmrError) else self._refused([arrival])
+        if isinstance(meant, Arrival):
+            why = self._refused([meant])
+        else:
+            why = Failure(meant) if isinstance(meant, DsmrError) else meant
         if why is not None:
-            result_of(self.waiting.refuse(record_in(record).text(), f"{type(why.value).__name__}: {why.value}"))
+            result_of(self.waiting.refuse(text_in(record), f"{type(why.value).__name__}: {why.value}"))

@@ -11,7 +11,7 @@ Tests: ``tests/domain/test_spooled.py``
 
 from __future__ import annotations
 
-from struct import Struct
+from struct import Struct, error
 from typing import Final
 
 from attrs import frozen
@@ -21,7 +21,7 @@ from dsmr_tw.domain.localtime import meter_zone, to_utc_text
 from dsmr_tw.domain.parse import TelegramParser
 from dsmr_tw.domain.reading import Arrival, Origin
 from dsmr_tw.domain.telegram import RawTelegram
-from dsmr_tw.errors import DsmrError
+from dsmr_tw.errors import DsmrError, TelegramError
 
 _HEAD: Final = Struct(">qqBH")
 
@@ -75,7 +75,17 @@ def record_of(taken: Arrival) -> bytes:
 
 
 def record_in(data: bytes) -> Record:
-    """What stands in the bytes of one record."""
+    """What stands in the bytes of one record.
+
+    Raises: ``TelegramError`` when it is none, as one of a newer program may be.
+    """
+    try:
+        return _record_in(data)
+    except (error, UnicodeDecodeError) as why:
+        raise TelegramError(f"this program can't read the record: {why}") from why
+
+
+def _record_in(data: bytes) -> Record:
     received_at, meter_id, zone_bytes, name_bytes = _HEAD.unpack_from(data)
     by_arrival = zone_bytes >= _BY_ARRIVAL
     zone_bytes %= _BY_ARRIVAL
@@ -86,9 +96,17 @@ def record_in(data: bytes) -> Record:
     return Record(received_at, origin, zone, by_arrival, telegram)
 
 
+def text_in(data: bytes) -> str:
+    """The same for people, whatever it is."""
+    try:
+        return record_in(data).text()
+    except TelegramError:
+        return data.decode("latin-1") + "\n"
+
+
 def arrival_in(data: bytes, parser: TelegramParser) -> Arrival | DsmrError:
     """What an intake took, or why nothing can be taken from the record."""
     try:
         return record_in(data).arrival(parser)
-    except DsmrError as error:
-        return error
+    except DsmrError as why:
+        return why

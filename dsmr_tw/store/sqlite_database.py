@@ -8,24 +8,30 @@ any thread.
 Errors: what SQLite refuses to do at all now (disk full or failing, file locked by another program) is
 ``StoreUnavailable``; what it refuses of one value keeps its own class, so that a caller can tell a bad reading from a
 bad disk.
+A connection on which the disk failed is closed, and a new one made for what comes next: one that was opened while the
+disk could only be read never writes again.
+A file that was removed or replaced while it was in use takes no more readings: they would go with the connection.
 
 Tests: ``tests/store/test_sqlite.py``
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from errno import EIO, ENOSPC, EROFS
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from dsmr_tw.errors import StoreUnavailable
+from dsmr_tw.domain.disks import with_advice
+from dsmr_tw.errors import DiskFull, StoreUnavailable
 from dsmr_tw.store.connection import Connection, Runner
 
 P = ParamSpec("P")
@@ -34,6 +40,22 @@ T = TypeVar("T")
 ONE_VALUE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 """What SQLite raises over a value, not over its file."""
 
+
+DISK_ERRORS: Final = {
+    sqlite3.SQLITE_FULL: ENOSPC,
+    sqlite3.SQLITE_IOERR: EIO,
+    sqlite3.SQLITE_READONLY: EROFS,
+}
+"""What SQLite says of a disk, and what the system would say."""
+
+INDEX_BYTES: Final = 65536
+"""With less room than this no database can be opened."""
+
+UNSOUND: Final = (
+    *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
+    *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
+)
+"""After these a connection is not used any more."""
 
 BETWEEN_TRIES_S: Final = 0.001
 """Another program's transactions are short, and so are the times between them."""
@@ -80,7 +102,26 @@ def translated(path: Path) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         if isinstance(error, ONE_VALUE):
             raise
-        raise StoreUnavailable(f"{path}: {error}") from error
+        number = error.errno if isinstance(error, OSError) else _reason(path, error)
+        kind = DiskFull if number == ENOSPC else StoreUnavailable
+        raise kind(with_advice(f"{path}: {error}", number)) from error
+
+
+def _reason(path: Path, error: sqlite3.Error) -> int | None:
+    """What the system would call it; SQLite says "I/O error" of a full disk, too, when it needs room for its index."""
+    if _code(error) in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        with suppress(OSError):
+            disk = os.statvfs(path.parent)
+            if disk.f_flag & os.ST_RDONLY:
+                return EROFS
+            if disk.f_bavail * disk.f_frsize < INDEX_BYTES:
+                return ENOSPC
+    return DISK_ERRORS.get(_code(error))
+
+
+def _code(error: sqlite3.Error) -> int:
+    """What kind of error it is; 0 for one that is of Python's making."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 @define
@@ -100,6 +141,8 @@ class SqliteDatabase:
     _polls: bool = False
     """Whether the writer has been told not to wait by itself."""
     _readers: dict[int, SqliteConnection] = field(factory=dict)
+    _file: tuple[int, int] | None = None
+    """Which file it is, by device and number, since it was first opened."""
 
     def write(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -125,8 +168,26 @@ class SqliteDatabase:
         if self._writer is not None:
             self._writer.close()
             self._writer, self._polls = None, False
+        self._file = None
+
+    def _look(self) -> None:
+        """See that the file is still there; SQLite goes on without a word.
+
+        Raises: ``StoreUnavailable``
+        """
+        if self._file is None:
+            return
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError as error:
+            raise StoreUnavailable(
+                f"{self.path}: the file was removed (put it back, or restart the server, which begins a new one)"
+            ) from error
+        if (found.st_dev, found.st_ino) != self._file:
+            raise StoreUnavailable(f"{self.path}: another file was put in its place (restart the server to use it)")
 
     def _connect(self) -> SqliteConnection:
+        self._look()
         # The runner decides over the threads, and close() comes from another one.
         connection = sqlite3.connect(
             self.path,
@@ -142,22 +203,37 @@ class SqliteDatabase:
         except BaseException:
             connection.close()
             raise
+        if self._file is None:
+            found = os.stat(self.path)
+            self._file = found.st_dev, found.st_ino
         return connection
 
     def _write(self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         with translated(self.path):
-            connection = self.writer()
-            self._begin(connection)
+            self._look()
             try:
-                result = function(connection, *args, **kwargs)
-                connection.execute("COMMIT")
-            except BaseException:
-                self.disturbed += 1
-                # A full or failing disk has rolled back by itself.
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                return self._transaction(self.writer(), function, args, kwargs)
+            except sqlite3.Error as error:
+                writer = self._writer
+                if writer is not None and _code(error) in UNSOUND:
+                    self._writer, self._polls = None, False
+                    writer.close()
                 raise
-            return result
+
+    def _transaction(
+        self, connection: SqliteConnection, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> T:
+        self._begin(connection)
+        try:
+            result = function(connection, *args, **kwargs)
+            connection.execute("COMMIT")
+        except BaseException:
+            self.disturbed += 1
+            # A full or failing disk has rolled back by itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
 
     def _begin(self, connection: SqliteConnection) -> None:
         """Begin to write, as soon as no other program does.
@@ -184,9 +260,13 @@ class SqliteDatabase:
             connection = self._readers.get(thread)
             if connection is None:
                 connection = self._readers[thread] = self._connect()
-            connection.execute("BEGIN")
             try:
+                connection.execute("BEGIN")
                 return function(connection, *args, **kwargs)
+            except sqlite3.Error as error:
+                if _code(error) in UNSOUND:
+                    self._readers.pop(thread).close()
+                raise
             finally:
-                if connection.in_transaction:
+                if thread in self._readers and connection.in_transaction:
                     connection.execute("ROLLBACK")

@@ -171,6 +171,16 @@ class DrainTests(SpoolCase):
         self.assertIn("1 telegrams that the store refused", self.done("drain", str(self.other)))
         self.assertEqual(self.listed(), list(range(500)))
 
+    def test_a_record_that_trips_us(self) -> None:
+        """It is kept like any that can't be stored, and what stands behind it is stored."""
+        telegram = str(taken(500).telegram).rpartition("!")[0] + "!none"
+        spool = self.opened()
+        result_of(spool.append([record_of(evolve(taken(500), telegram=telegram)), b"of a newer program"]))
+        result_of(spool.append([record_of(taken(501))]))
+        spool.close()
+        self.assertIn("2 telegrams that the store refused", self.done("drain", str(self.other)))
+        self.assertEqual(self.listed(), [*range(500), 501])
+
     def test_a_damaged_file(self) -> None:
         """It is kept, and told."""
         (self.other / "0000000002.spool").write_text("not a spool")

@@ -127,25 +127,30 @@ class FullDiskTests(OutageCase):
         with small_disk(self, Path(self.mktemp()).resolve()) as disk:
 
             def fill(server: RunningServer, traffic: Traffic) -> None:
-                filler = disk / "filler"
-                with filler.open("wb") as file:
-                    try:
-                        while True:
-                            file.write(b"x" * 65536)
-                            file.flush()
-                    except OSError:
-                        pass
+                filler = fill_up(disk)
                 time.sleep(FULL_S)
                 filler.unlink()
 
             self.under_traffic(f"sqlite:{disk}/dsmr.sqlite3", fill)
 
 
+def fill_up(disk: Path) -> Path:
+    """A file that takes all the room that is left on a disk."""
+    filler = disk / "filler"
+    with filler.open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            return filler
+
+
 @contextmanager
-def small_disk(case: SynchronousTestCase, folder: Path) -> Iterator[Path]:
-    """A file system of 12 MB in memory; only root may make one."""
+def small_disk(case: SynchronousTestCase, folder: Path, megabytes: int = 12) -> Iterator[Path]:
+    """A file system of a few MB in memory; only root may make one."""
     folder.mkdir(parents=True)
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "dsmr-test", str(folder)], capture_output=True)
+    size = f"size={megabytes}m"
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "dsmr-test", str(folder)], capture_output=True)
     if made.returncode:
         if IN_CI:
             case.fail(f"no small disk can be made: {made.stderr.decode()}")

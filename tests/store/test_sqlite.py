@@ -35,6 +35,7 @@ from tests.arrivals import (
 )
 from tests.contracts.store import StoreContract
 from tests.contracts.storecase import FIRST, StoreCase
+from tests.spoolcase import small_disk
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -144,15 +145,79 @@ class TroubleTests(SqliteCase):
     def test_a_disk_that_takes_no_writes_can_still_be_read(self) -> None:
         """A read-only disk refuses readings, keys and statistics, and shows what is on it."""
         self.add(heard(NOON))
-        self.on_writer("PRAGMA query_only = ON")
-        self.assert_away(self.store.readings.add, [[heard(NOON + SECOND)]], NOON)
-        self.assert_away(self.store.keys.add, "phone", "read", b"", "", NOON)
-        self.assert_away(self.store.meters.reject, CABLE, 1)
-        self.assert_away(self.store.meters.change_statistics, FIRST, {"tariff": 1})
+        for function, *arguments in (
+            (self.store.readings.add, [[heard(NOON + SECOND)]], NOON),
+            (self.store.keys.add, "phone", "read", b"", "", NOON),
+            (self.store.meters.reject, CABLE, 1),
+            (self.store.meters.change_statistics, FIRST, {"tariff": 1}),
+        ):
+            self.on_writer("PRAGMA query_only = ON")
+            self.assert_away(function, *arguments)
         self.assertEqual(self.page().count, 1)
-        self.on_writer("PRAGMA query_only = OFF")
+        # A connection that was made when the disk could only be read never writes again; the next one does.
         self.add(heard(NOON + SECOND))
         self.assertEqual(self.page().count, 2)
+
+    def test_a_disk_that_fails_for_a_while(self) -> None:
+        """What is refused with an I/O error can be stored when the disk works again, and nothing is damaged."""
+        self.add(heard(NOON))
+        self.page()
+        with small_disk():
+            self.assert_away(self.store.readings.add, [[heard(NOON + SECOND)]], NOON)
+            self.assert_away(self.store.readings.add, [[heard(NOON + SECOND)]], NOON)
+        self.add(heard(NOON + SECOND))
+        self.assertEqual(self.page().count, 2)
+        self.assertEqual(self.on_writer("PRAGMA integrity_check"), [("ok",)])
+
+    def test_a_disk_that_fails_while_the_log_is_folded_in(self) -> None:
+        """What was acknowledged stays in the log, and is folded into the file when the disk takes it."""
+        self.on_writer("PRAGMA wal_autocheckpoint = 10")
+        self.on_writer("PRAGMA wal_checkpoint(TRUNCATE)")
+        stored = 0
+        with small_disk(self.path.stat().st_size), self.assertRaises(StoreUnavailable):
+            for _ in range(1000):
+                self.add(*(heard(NOON + (stored + n) * SECOND) for n in range(100)))
+                stored += 100
+        self.assertGreater(stored, 0)
+        self.reopen()
+        self.assertEqual(self.page().count, stored)
+        self.assertEqual(self.on_writer("PRAGMA integrity_check"), [("ok",)])
+
+    def test_advice_comes_with_it(self) -> None:
+        """Whoever reads that the disk is full reads what to do, too."""
+        [(pages,)] = self.on_writer("PRAGMA page_count")
+        self.on_writer(f"PRAGMA max_page_count = {pages}")
+        many = [heard(NOON + n * SECOND) for n in range(400)]
+        self.assertRaisesRegex(
+            StoreUnavailable, r"is full \(make room on that disk", self.ask, self.store.readings.add, [many], NOON
+        )
+
+    def test_a_file_that_was_removed(self) -> None:
+        """Readings are not written to where nobody would find them; put back, the file takes them again."""
+        self.add(heard(NOON))
+        aside = self.path.with_suffix(".aside")
+        self.path.rename(aside)
+        self.assert_away(self.store.readings.add, [[heard(NOON + SECOND)]], NOON)
+        self.assert_away(self.store.readings.page, ReadingFilter(FIRST), False, 0, 25)
+        self.assertFalse(self.path.exists())
+        aside.rename(self.path)
+        self.add(heard(NOON + SECOND))
+        self.reopen()
+        self.assertEqual(self.page().count, 2)
+
+    def test_a_file_that_was_replaced(self) -> None:
+        """Another file is used after a restart, which sees to its schema and its keys, and not before."""
+        self.add(heard(NOON))
+        other = sqlite_store(self.path.with_name("other"), ZONE, maybeDeferred, maybeDeferred)
+        self.ask(other.open)
+        self.ask(other.close)
+        for name in ("dsmr.sqlite3-wal", "dsmr.sqlite3-shm"):
+            self.path.with_name(name).unlink()
+        self.path.with_name("other").replace(self.path)
+        self.assert_away(self.store.readings.add, [[heard(NOON + SECOND)]], NOON)
+        self.reopen()
+        self.add(heard(NOON + SECOND))
+        self.assertEqual(self.page().count, 1)
 
     def test_a_file_that_another_program_is_writing_is_waited_for(self) -> None:
         """A program that holds the file for too long makes the store unavailable, until it lets go."""
