@@ -11,7 +11,7 @@ Tests: ``tests/api/test_shapes.py``
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
@@ -244,6 +244,11 @@ def _shown(instant: int | None, show: ShowInstant) -> str | None:
 
 
 def as_written(moment: datetime) -> str:
-    """An instant with the offset from UTC that it was submitted with."""
+    """An instant with the offset from UTC that it was submitted with; in UTC where no offset can be written.
+
+    So it is long ago, when the clocks of a town were so many seconds from Greenwich.
+    """
+    if moment.strftime("%z")[5:]:
+        moment = moment.astimezone(UTC)
     text = moment.isoformat()
     return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text

@@ -140,8 +140,12 @@ class MeterZone:
             return moment
 
     def local_text(self, instant: int) -> str:
-        """ISO 8601 in the zone: ``2017-01-01T13:00:00+01:00``."""
-        return self.local(instant).isoformat()
+        """ISO 8601 in the zone: ``2017-01-01T13:00:00+01:00``.
+
+        In UTC where no offset can be written: long ago, when clocks were so many seconds from Greenwich.
+        """
+        text = self.local(instant).isoformat()
+        return text if text[-6] in "+-" else to_utc_text(instant)
 
     def day_of(self, instant: int) -> date:
         """The local day that the instant falls in."""

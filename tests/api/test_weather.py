@@ -54,6 +54,14 @@ class SubmitTests(TemperatureCase):
             self.assertEqual((answer.status, answer.json), (201, expected), value)
         self.assertEqual(len(self.listed()), 1)
 
+    def test_long_ago(self) -> None:
+        """What is local time of an age in which clocks were so many seconds from Greenwich is shown in UTC."""
+        for served in (self.served, self.serve(local_timestamps=True)):
+            posted = {"read_at": "1900-01-01T00:00", "degrees_celcius": "1.0"}
+            answer = served.post(TEMPERATURES, posted)
+            self.assertRegex(answer.json["read_at"], "^1899-12-31T23:[0-9]{2}:[0-9]{2}Z$")
+            self.assertEqual(served.get(TEMPERATURES).json["results"], [answer.json])
+
     def test_the_newest_value_counts(self) -> None:
         """A temperature that is submitted again, at whatever offset, replaces the one before."""
         self.submit(degrees_celcius="7.3")

@@ -174,10 +174,11 @@ class TextTests(SynchronousTestCase):
         self.assertRaises(OverflowError, to_utc_text, LAST_INSTANT + 1)
 
     def test_local(self) -> None:
-        """Local text carries its offset, and is in UTC where the calendar ends."""
+        """Local text carries its offset, and is in UTC where the calendar ends, or where that offset has seconds."""
         self.assertEqual(AMSTERDAM.local_text(instant("2017-01-01T12:00:00Z")), "2017-01-01T13:00:00+01:00")
         self.assertEqual(AMSTERDAM.local_text(instant("2017-07-01T12:00:00.25Z")), "2017-07-01T14:00:00.250000+02:00")
         self.assertEqual(AMSTERDAM.local_text(LAST_INSTANT), "9999-12-31T23:59:59.999999+00:00")
+        self.assertEqual(AMSTERDAM.local_text(instant("1890-10-11T19:33:20Z")), "1890-10-11T19:33:20Z")
 
     @given(INSTANTS)
     def test_exact(self, at: int) -> None:
