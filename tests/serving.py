@@ -39,6 +39,7 @@ from dsmr_tw.store.connect import store_at
 from dsmr_tw.stored import ApiKey
 from dsmr_tw.web import Web
 from tests.arrivals import NOON
+from tests.describing import complaint
 
 V1 = "/api/v1/datalogger/dsmrreading"
 READINGS = "/api/v2/datalogger/dsmrreading"
@@ -236,7 +237,10 @@ class Served:
         sent = {"Host": "meter.example:8080", **({"X-AUTHKEY": key} if key else {}), **named}
         if content_type:
             sent["Content-Type"] = content_type
-        return self.send(request_bytes(method, path, sent, body), method, address)
+        answer = self.send(request_bytes(method, path, sent, body), method, address)
+        wrong = complaint(method, path, answer.status, answer.headers, answer.body)
+        assert wrong is None, f"{method} {path} was not answered as the API describes it: {wrong}"
+        return answer
 
     def send(self, data: bytes, method: str = "GET", address: str = "192.0.2.7") -> Answer:
         """Bytes of one request on a connection of its own."""

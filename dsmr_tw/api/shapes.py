@@ -56,7 +56,7 @@ def posted_reading(values: Mapping[str, object], zone: MeterZone) -> PostedReadi
 
     Raises: ``Problem`` 400 naming every field that is not as it should be.
     """
-    read = submitted(values, _reading_needs(zone))
+    read = submitted(values, reading_needs(zone))
     timestamp: Moment = read["timestamp"]
     reading = Reading(
         timestamp.at,
@@ -125,9 +125,8 @@ def statistics_changes(values: Mapping[str, object], zone: MeterZone) -> dict[st
 
     Raises: ``Problem`` 400 naming every field that is not as it should be.
     """
-    needs = {name: need for name, (_, need) in _statistics_needs(zone).items()}
-    read = submitted(values, needs, partial=True)
-    names = {name: ours for name, (ours, _) in _statistics_needs(zone).items()}
+    read = submitted(values, statistics_needs(zone), partial=True)
+    names = {name: ours for name, (ours, _) in _statistics(zone).items()}
     return {names[name]: value.at if isinstance(value, Moment) else value for name, value in read.items()}
 
 
@@ -186,7 +185,7 @@ def _reading(reading_id: int, reading: Reading, gas: DeviceReading | None, at: s
     }
 
 
-def _reading_needs(zone: MeterZone) -> dict[str, Need]:
+def reading_needs(zone: MeterZone) -> dict[str, Need]:
     """The fields of a submitted reading, in the order in which complaints about them are listed."""
     moment = MomentField(zone)
     return {
@@ -206,7 +205,12 @@ def _reading_needs(zone: MeterZone) -> dict[str, Need]:
     }
 
 
-def _statistics_needs(zone: MeterZone) -> dict[str, tuple[str, Need]]:
+def statistics_needs(zone: MeterZone) -> dict[str, Need]:
+    """The fields of a PATCH of the statistics, in the order in which complaints about them are listed."""
+    return {name: need for name, (_, need) in _statistics(zone).items()}
+
+
+def _statistics(zone: MeterZone) -> dict[str, tuple[str, Need]]:
     """The fields of a PATCH of the statistics, each with our name for it."""
     count = Need(COUNT)
     return {

@@ -57,12 +57,17 @@ def submitted_terms(values: Mapping[str, object], partial: bool = False) -> dict
 
     Raises: ``Problem`` 400 naming every field that is not as it should be.
     """
-    read = submitted(values, {name: need for name, (_, need, _) in SUBMITTED.items()}, partial)
+    read = submitted(values, contract_needs(), partial)
     terms = {}
     for name, value in read.items():
         ours, _, blank = SUBMITTED[name]
         terms[ours] = blank if value is None else value
     return terms
+
+
+def contract_needs() -> dict[str, Need]:
+    """The fields of a submitted contract."""
+    return {name: need for name, (_, need, _) in SUBMITTED.items()}
 
 
 def refused(contract: Contract, reason: str) -> dict[str, list[str]]:

@@ -54,14 +54,18 @@ def posted_temperature(values: Mapping[str, object], zone: MeterZone) -> PostedT
 
     Raises: ``Problem`` 400 naming every field that is not as it should be.
     """
-    needs = {
+    read = submitted(values, temperature_needs(zone))
+    moment: Moment = read[READ_AT]
+    return PostedTemperature(Temperature(moment.at, read["degrees_celcius"]), moment.written.replace(microsecond=0))
+
+
+def temperature_needs(zone: MeterZone) -> dict[str, Need]:
+    """The fields of a submitted temperature."""
+    return {
         READ_AT: Need(MomentField(zone), required=True),
         # The spelling is the API's.
         "degrees_celcius": Need(DegreesField(), required=True),
     }
-    read = submitted(values, needs)
-    moment: Moment = read[READ_AT]
-    return PostedTemperature(Temperature(moment.at, read["degrees_celcius"]), moment.written.replace(microsecond=0))
 
 
 def created_temperature(posted: PostedTemperature) -> Json:

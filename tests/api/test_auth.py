@@ -1,110 +1,14 @@
-"""Who may do what."""
+"""How a key is shown, and keys that come and go; who may come in where is tested in ``test_ways_in.py``."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from twisted.logger import capturedLogs, formatEvent
 
 from dsmr_tw.api.auth import ASK_AGAIN_SECONDS
-from dsmr_tw.api.consumption import ConsumptionApi
-from dsmr_tw.api.devices import DevicesApi
-from dsmr_tw.api.facts import FactsApi
-from dsmr_tw.api.prices import PricesApi
-from dsmr_tw.api.statistics import StatisticsApi
-from dsmr_tw.api.v1 import ApiV1
-from dsmr_tw.api.v2 import ApiV2
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.stored import SCOPES
-from tests.serving import KEY, READINGS, V1, ServedCase, answer_of, request_bytes
-
-ROUTES = {
-    ("GET", READINGS): "read",
-    ("POST", READINGS): "write",
-    ("GET", "/api/v2/datalogger/meter-statistics"): "read",
-    ("PATCH", "/api/v2/datalogger/meter-statistics"): "write",
-    ("GET", "/api/v2/meters"): "read",
-    ("GET", "/api/v2/devices"): "read",
-    ("GET", "/api/v2/devices/1/readings"): "read",
-    ("GET", "/api/v2/peaks"): "read",
-    ("GET", "/api/v2/events"): "read",
-    ("GET", "/api/v2/consumption/electricity-live"): "read",
-    ("GET", "/api/v2/consumption/gas-live"): "read",
-    ("GET", "/api/v2/consumption/energy-supplier-prices"): "read",
-    ("POST", "/api/v2/consumption/energy-supplier-prices"): "admin",
-    ("GET", "/api/v2/consumption/energy-supplier-prices/1"): "read",
-    ("PUT", "/api/v2/consumption/energy-supplier-prices/1"): "admin",
-    ("PATCH", "/api/v2/consumption/energy-supplier-prices/1"): "admin",
-    ("DELETE", "/api/v2/consumption/energy-supplier-prices/1"): "admin",
-    ("GET", "/api/v2/consumption/today"): "read",
-    ("GET", "/api/v2/consumption/electricity"): "read",
-    ("GET", "/api/v2/consumption/gas"): "read",
-    ("GET", "/api/v2/consumption/quarter-hour-peak-electricity"): "read",
-    ("GET", "/api/v2/statistics/quarter"): "read",
-    ("GET", "/api/v2/statistics/hour"): "read",
-    ("GET", "/api/v2/statistics/day"): "read",
-    ("GET", "/api/v2/statistics/month"): "read",
-    ("GET", "/api/v2/statistics/year"): "read",
-    ("GET", "/api/v2/statistics/total"): "read",
-    ("GET", "/api/v2/application/version"): "read",
-    ("GET", "/api/v2/application/monitoring"): "read",
-    ("POST", V1): "write",
-}
-"""Every way into the API, and the least scope that a key needs for it."""
-
-PARTS = (ApiV1, ApiV2, ConsumptionApi, DevicesApi, FactsApi, PricesApi, StatisticsApi)
-
-CONVERTER = re.compile(r"<[^>]+>")
-"""Where a route takes an id."""
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-
-class RouteTests(ServedCase):
-    """The table of routes, from the outside."""
-
-    def test_the_table_is_complete(self) -> None:
-        """There is no route and no method beside those of the table."""
-        found = {
-            (method, path)
-            for path in {path for _, path in ROUTES}
-            | {CONVERTER.sub("1", rule.rule) for part in PARTS for rule in part.app.url_map.iter_rules()}
-            for method in self.served.ask("OPTIONS", path).headers["Allow"].split(", ")
-        }
-        implied = {("HEAD", path) for method, path in ROUTES if method == "GET"}
-        implied |= {("OPTIONS", path) for _, path in ROUTES}
-        self.assertEqual(found, set(ROUTES) | implied)
-
-    def test_without_a_key(self) -> None:
-        """No route says anything but that to who has no key, or a wrong one."""
-        for method, path in ROUTES:
-            for key in (None, "wrong", KEY[:-1], KEY.upper()):
-                answer = self.served.ask(method, path, key=key)
-                self.assertEqual(answer.status, 403, (method, path))
-                self.assertIn("Invalid auth key", answer.text)
-
-    def test_scopes(self) -> None:
-        """A key that lacks the scope is told which; one that has it, or more, gets through."""
-        for scope in SCOPES:
-            self.served.add_key(f"key-of-scope-{scope}", scope)
-            self.served.clock.advance(ASK_AGAIN_SECONDS)
-            for (method, path), needed in ROUTES.items():
-                answer = self.served.ask(method, path, key=f"key-of-scope-{scope}")
-                if SCOPES.index(scope) < SCOPES.index(needed):
-                    self.assertEqual(answer.status, 403, (scope, method, path))
-                    self.assertIn(f"needs a key of scope {needed}; the scope of this key is {scope}", answer.text)
-                else:
-                    self.assertNotEqual(answer.status, 403, (scope, method, path))
-
-    def test_disabled(self) -> None:
-        """While the API is off no route does anything, with or without a key."""
-        served = self.serve(enabled=False)
-        for method, path in ROUTES:
-            for key in (None, "wrong", KEY):
-                answer = served.ask(method, path, key=key)
-                self.assertEqual(answer.status, 405 if path == V1 else 403, (method, path))
-                self.assertIn("API is disabled", answer.text)
+from tests.serving import KEY, READINGS, ServedCase, answer_of, request_bytes
 
 
 class HeaderTests(ServedCase):
