@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from io import SEEK_END
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
 from twisted.web.server import Request
@@ -147,7 +147,11 @@ def _multipart(body: bytes, options: Mapping[str, str]) -> dict[bytes, bytes]:
             decoder.receive_data(chunk)
             while not isinstance(event := decoder.next_event(), (Epilogue, NeedData)):
                 if isinstance(event, Field):
-                    name = event.name.encode("utf-8")
+                    # Whatever its annotation says: a part may have none.
+                    named = cast("str | None", event.name)
+                    if named is None:
+                        raise ValueError("a part without a name")
+                    name = named.encode("utf-8")
                     fields[name] = b""
                 elif isinstance(event, File):
                     name = None

@@ -91,6 +91,7 @@ class MultipartTests(SynchronousTestCase):
             (self.parts(('name="a"', b"1")), MULTIPART),
             (self.parts(('name="a"', b"1")), f"{MULTIPART}; boundary=\xe9"),
             (b"--B\r\nnonsense", f"{MULTIPART}; boundary=B"),
+            (self.parts(("size=1", b"1")), f"{MULTIPART}; boundary=B"),
             (self.parts(*[('name="a"', b"1")] * (FIELDS + 1)), f"{MULTIPART}; boundary=B"),
         ):
             error = self.assertRaises(Problem, parse, request(body, kind))
