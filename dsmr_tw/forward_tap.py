@@ -8,6 +8,7 @@ Tests: ``tests/test_forward_tap.py``, ``tests/live/test_forward.py``
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from time import monotonic
@@ -33,6 +34,7 @@ from dsmr_tw.sinks.p1server import P1Server
 from dsmr_tw.source import ShowTelegram
 from dsmr_tw.sourcing import Sourcing, decryption
 from dsmr_tw.statedir import StateDir
+from dsmr_tw.systemd import UNHEARD, Notifying, Told
 from dsmr_tw.targets import target_settings, targeting
 
 ZONE: Final = "Europe/Amsterdam"
@@ -84,15 +86,18 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     try:
-        service = build(options.settings, reactor, SteadyClock(reactor)).service
+        notifying = Notifying.of(os.environ, os.getpid())
+        service = build(options.settings, reactor, SteadyClock(reactor), notifying).service
     except DsmrError as error:
         raise SystemExit(f"dsmr-forward: {error}") from error
     make_steady(reactor)
     return service
 
 
-def build(settings: ForwardSettings, reactor: Any, clock: IReactorTime | None = None) -> Parts:
-    """Compose the service; ``clock`` is the reactor unless a test says otherwise.
+def build(
+    settings: ForwardSettings, reactor: Any, clock: IReactorTime | None = None, notifying: Notifying = UNHEARD
+) -> Parts:
+    """Compose the service; ``clock`` is the reactor unless a test says otherwise, and systemd hears of it if it asked.
 
     Raises: ``SettingsError`` or ``StoreRefused``, before anything has started.
     """
@@ -127,6 +132,7 @@ def build(settings: ForwardSettings, reactor: Any, clock: IReactorTime | None = 
             else [listening(reactor, str(settings.p1_server), p1_server, "--p1-server", "tcp:2001")]
         ),
         *_serving(settings, reactor, health, limits),
+        Told(notifying, clock, health, lambda: False, ready_at_start=True),
     ):
         part.setServiceParent(service)
     return Parts(service, to.forwards, health)

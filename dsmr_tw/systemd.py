@@ -98,6 +98,8 @@ class Told(Service):
     health: IHealth
     is_stuck: Callable[[], bool]
     """Whether neither store nor spool answers."""
+    ready_at_start: bool = False
+    """Whether there is no store that has to be opened first."""
 
     _loop: LoopingCall = field(init=False)
     _status: str | None = field(default=None, init=False)
@@ -121,6 +123,8 @@ class Told(Service):
             self._loop.start(self._every).addErrback(
                 lambda failure: self._log.failure("systemd hears no more", failure)
             )
+        if self.ready_at_start:
+            self.ready()
 
     def ready(self, ignored: object = None) -> None:
         """The store is open, or known to be away."""

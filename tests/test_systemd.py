@@ -121,6 +121,14 @@ class ToldTests(SystemdCase):
         self.told.ready()
         self.assertEqual(self.systemd.heard(), ["READY=1", "STATUS=ok"])
 
+    def test_ready_at_once_where_there_is_no_store(self) -> None:
+        """A service that only sends telegrams on is ready when it has started."""
+        told = Told(Notifying(self.systemd.address), Clock(), self.health, lambda: False, ready_at_start=True)
+        told.startService()
+        self.assertIn("READY=1", self.systemd.heard())
+        told.stopService()
+        told._loop.stop()
+
     def test_not_ready_any_more_while_it_stops(self) -> None:
         """A store that opens in the middle of a stop is no news."""
         self.told.stopService()
