@@ -243,7 +243,9 @@ class LawTests(SynchronousTestCase):
         self.assertEqual(done.raw.crc, done.raw.computed_crc)
         for text, before, after in zip(texts, printed, made, strict=True):
             self.assertEqual(len(after), len(before))
-            if len(set(text)) > 1 and sum(character.isalnum() for character in text) >= 8:
+            # What is one character, or one octet, throughout is a filler and nobody's id.
+            octets = {before[start : start + 2] for start in range(0, len(before), 2)}
+            if len(set(text)) > 1 and len(octets) > 1 and sum(character.isalnum() for character in text) >= 8:
                 self.assertNotIn(before, done.raw.data)
         real = [text for text in texts if len(set(text)) > 1 and sum(c.isalnum() for c in text) >= 3]
         self.assertGreaterEqual(len(set(made)), len(real))
