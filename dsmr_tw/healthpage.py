@@ -12,7 +12,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from dsmr_tw.api.answers import json_answer
-from dsmr_tw.httpserver import BoundedSite, Connections
+from dsmr_tw.connections import Connections
+from dsmr_tw.httpserver import BoundedSite
 from dsmr_tw.interfaces import IHealth
 from dsmr_tw.limits import Limits
 

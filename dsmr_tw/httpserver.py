@@ -8,6 +8,7 @@ A ``BoundedSite`` is a ``Site`` that
 - keeps at most 8 KiB of headers, and of a body 256 KiB and one byte, which tells whoever reads the body that it was
   longer: the rest is read and dropped;
 - gives up on a client that does not fetch its answer;
+- works for all addresses in turns, so that none of them holds up another, see ``dsmr_tw/turns.py``;
 - writes no access log, speaks HTTP/1 only (HTTP/2 would pass by all of this), and answers no error with HTML.
 
 What Twisted does by itself: an idle connection is closed after ``IDLE_SECONDS``, and no more is read from a client that
@@ -21,15 +22,14 @@ Tests: ``tests/test_httpserver.py``
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final
 
-from attrs import define, field
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -37,7 +37,9 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from dsmr_tw.limits import BODY_BYTES, CONNECTIONS, CONNECTIONS_PER_ADDRESS, HEADER_BYTES, REQUEST_SECONDS, Limits
+from dsmr_tw.connections import Connections
+from dsmr_tw.limits import BODY_BYTES, HEADER_BYTES, REQUEST_SECONDS
+from dsmr_tw.turns import Turns
 
 IDLE_SECONDS: Final = 60
 """How long a connection may rest between two requests."""
@@ -45,8 +47,17 @@ IDLE_SECONDS: Final = 60
 FETCH_SECONDS: Final = 60
 """How long a client may take to fetch what the sockets' buffers do not hold, and how long a closing may take."""
 
+GOODBYE_SECONDS: Final = 1
+"""How long a client may take for that when its connection has to make room."""
+
+PIECE_BYTES: Final = 2048
+"""How much of a chunked body is read at a time: as chunks of one byte it takes more than a millisecond."""
+
 HEADERS: Final = 100
 """How many header lines a request may have."""
+
+ABSOLUTE: Final = re.compile(rb"(?i:https?)://[^/?]*/?(.*)", re.DOTALL)
+"""A request's target with scheme and host."""
 
 _log = Logger()
 
@@ -67,7 +78,10 @@ class BoundedRequest(Request):
         held = self.content.tell()
         if held <= BODY_BYTES < held + len(data):
             self.channel.site.limits.hit("body_bytes")
-        self.content.write(data[: BODY_BYTES + 1 - held])
+        kept = data[: BODY_BYTES + 1 - held]
+        if kept:
+            self.content.write(kept)
+            self.channel.site.connections.keeps(self.channel, len(kept))
 
     def processingFailed(self, reason: Failure) -> Failure:
         """Answer for what went wrong outside all routes."""
@@ -85,15 +99,18 @@ class BoundedChannel(HTTPChannel):
     """One connection: idle until a byte of a request comes, then receiving, then answering, and idle again."""
 
     MAX_LENGTH = HEADER_BYTES
-    maxHeaders = HEADERS
     # Twisted would hang up with a bare 400; we count for ourselves, and earlier.
+    maxHeaders = 2 * HEADERS
     totalHeadersSize = 4 * HEADER_BYTES
 
     site: BoundedSite
     transport: Any
     """An ``ITCPTransport``, or what stands for one in TLS and in tests."""
 
+    _lane: object = None
+    """Whose time is used for it: that of its address; a proxy's connections are for many, and stand for themselves."""
     _header_bytes = 0
+    _header_lines = 0
     _receiving = False
     _answering = False
     _deadline: IDelayedCall | None = None
@@ -104,13 +121,16 @@ class BoundedChannel(HTTPChannel):
     def connectionMade(self) -> None:
         """Wait for the first request, but not for long."""
         super().connectionMade()
-        self.site.connections.opened(self, address_of(self.transport.getPeer()))
+        address, connections = address_of(self.transport.getPeer()), self.site.connections
+        self._lane = self if address is None or connections.is_proxy(address) else address
+        connections.opened(self, address)
         self._start_deadline()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # here Twisted always gives a reason
         """Forget everything about the connection."""
         super().connectionLost(reason)
         self.site.connections.closed(self)
+        self.site.turns.leave(self._lane, self)
         self._stop_deadline()
         self._wait_for_client(None)
 
@@ -121,18 +141,59 @@ class BoundedChannel(HTTPChannel):
         if data and not self._answering and not self._receiving:
             self._receiving = True
             self.site.connections.woke(self)
-        super().dataReceived(data)
-        if not self._receiving and not self._answering and (rest := self.clearLineBuffer()):
-            # Behind the request that was answered stands the beginning of another.
-            self.setLineMode(rest)
+        turns = self.site.turns
+        if not self.paused and not turns.is_free(self._lane):
+            self._wait_for_turn()
+        if self.paused:
+            super().dataReceived(data)
+        else:
+            turns.work(self._lane, super().dataReceived, data)
+        self._watch_deadline()
+
+    def go_on(self) -> None:
+        """It is our turn: take what has come meanwhile, up to the next answer or piece."""
+        if self._waitingForTransport:
+            # First the client has to fetch its answers; then we wait again.
+            return
+        self.paused = False
+        try:
+            self.site.turns.work(self._lane, super().dataReceived, b"")
+        except Exception:
+            _log.failure("a connection failed")
+            self.transport.abortConnection()
+            return
+        if self._takes_more():
+            self._networkProducer.resumeProducing()
+        self._watch_deadline()
+
+    def _takes_more(self) -> bool:
+        return not (self.paused or self._waitingForTransport or self.transport.disconnecting)
+
+    def _wait_for_turn(self) -> None:
+        """Leave what has come where it is, and take no more, until it is our turn."""
+        self.paused = True
+        self._networkProducer.pauseProducing()
+        self.site.turns.wait(self._lane, self)
+
+    def _watch_deadline(self) -> None:
         # Most requests arrive whole, and so never need a timer.
         if self._receiving and self._deadline is None and not self.transport.disconnecting:
             self._start_deadline()
 
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take a piece of a body; one in chunks may be more work than it looks."""
+        piece = len(data) if self.length is not None or self._answering else PIECE_BYTES
+        super().rawDataReceived(data[:piece])
+        if len(data) > piece and not self.transport.disconnecting:
+            self._buffer += data[piece:]
+            self._wait_for_turn()
+
     def lineReceived(self, line: bytes) -> None:
         """Take a line of the header, unless the header grows too long."""
         self._header_bytes += len(line) + 2
-        if self._header_bytes > HEADER_BYTES:
+        self._header_lines += bool(line)
+        # The first line is that of the request itself.
+        if self._header_bytes > HEADER_BYTES or self._header_lines > 1 + HEADERS:
             self._header_too_long()
         else:
             super().lineReceived(line)
@@ -143,8 +204,14 @@ class BoundedChannel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         """The request is whole: answer it."""
-        self._receiving, self._answering, self._header_bytes = False, True, 0
+        absolute = ABSOLUTE.fullmatch(self._path)
+        if absolute is not None:
+            # As a proxy is asked; every server must understand it, too (RFC 9112, 3.2.2).
+            self._path = b"/" + absolute[1]
+        self._receiving, self._answering = False, True
+        self._header_bytes = self._header_lines = 0
         self._stop_deadline()
+        self.site.connections.received(self)
         super().allContentReceived()
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
@@ -162,10 +229,17 @@ class BoundedChannel(HTTPChannel):
             self.persistent = self.persistent and self.checkPersistence(request, request.clientproto)
 
     def requestDone(self, request: Request) -> None:
-        """The request is answered; the next may be waiting."""
+        """The request is answered; the next may be waiting, and waits for its turn."""
         self._answering = False
         self.site.connections.rests(self)
+        self.paused = True
         super().requestDone(request)
+        if self._buffer and not self.transport.disconnecting:
+            self._receiving = True
+            self.site.connections.woke(self)
+            self._wait_for_turn()
+        else:
+            self.paused = False
 
     def timeoutConnection(self) -> None:
         """Nothing came for ``IDLE_SECONDS``: nothing to log either."""
@@ -186,11 +260,21 @@ class BoundedChannel(HTTPChannel):
         """The client has fetched."""
         super().resumeProducing()
         self._wait_for_client(None)
+        if self.paused:
+            self._wait_for_turn()
 
     def loseConnection(self) -> None:
         """Close when everything is sent."""
         super().loseConnection()
         self._wait_for_client(FETCH_SECONDS)
+
+    def make_room(self, at_once: bool) -> None:
+        """Close, for the sake of another."""
+        self.loseConnection()
+        if at_once:
+            self.transport.abortConnection()
+        else:
+            self._wait_for_client(GOODBYE_SECONDS)
 
     def _start_deadline(self) -> None:
         self._deadline = self.callLater(REQUEST_SECONDS, self._too_late)
@@ -222,7 +306,10 @@ class BoundedChannel(HTTPChannel):
 
     def _header_too_long(self) -> None:
         self.site.limits.hit("header_bytes")
-        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"The header is longer than {HEADER_BYTES} bytes.")
+        self._refuse(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"The header has more than {HEADER_BYTES} bytes, or {HEADERS} lines.",
+        )
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Answer what never became a request, and hang up."""
@@ -234,82 +321,13 @@ class BoundedChannel(HTTPChannel):
         self.loseConnection()
 
 
-@define
-class Connections:
-    """The open connections, and whether there is room for one more."""
+class NoRoom(Protocol):
+    """Closes a connection for which there is no room; TLS cannot do with ``None`` in its place."""
 
-    limits: Limits
-    total: int = CONNECTIONS
-    per_address: int = CONNECTIONS_PER_ADDRESS
-    is_proxy: Callable[[str], bool] = lambda address: False
-    """Whether an address speaks for many, so that only the total bounds it."""
-    _left: Deferred[None] | None = field(default=None, init=False, repr=False)
-    """Fires when nobody is connected any more, once they have been asked to leave."""
-    _open: dict[BoundedChannel, str | None] = field(factory=dict, init=False, repr=False)
-    _per_address: Counter[str | None] = field(factory=Counter, init=False, repr=False)
-    _idle: dict[BoundedChannel, None] = field(factory=dict, init=False, repr=False)
-    """In the order in which they became idle."""
-
-    def room_for(self, address: str | None) -> bool:
-        """Whether a connection from this address may be opened; closes an idle one if that makes it so."""
-        if address is not None and self._per_address[address] >= self.per_address and not self.is_proxy(address):
-            self.limits.hit("connections_per_address")
-            return self._close_idle(lambda channel: self._open[channel] == address)
-        if len(self._open) >= self.total:
-            self.limits.hit("connections")
-            return self._close_idle(lambda channel: True)
-        return True
-
-    @property
-    def are_leaving(self) -> bool:
-        """Whether they were asked to."""
-        return self._left is not None
-
-    def leave(self) -> Deferred[None]:
-        """Fires when all are closed: those that wait for an answer get it first."""
-        left: Deferred[None] = Deferred()
-        self._left = left
-        for channel in list(self._open):
-            channel.leave()
-        self._see_whether_all_left()
-        return left
-
-    def opened(self, channel: BoundedChannel, address: str | None) -> None:
-        """A connection begins, idle."""
-        self._open[channel] = address
-        self._per_address[address] += 1
-        self._idle[channel] = None
-
-    def woke(self, channel: BoundedChannel) -> None:
-        """A request begins to arrive."""
-        self._idle.pop(channel, None)
-
-    def rests(self, channel: BoundedChannel) -> None:
-        """A request is answered."""
-        self._idle[channel] = None
-
-    def closed(self, channel: BoundedChannel) -> None:
-        """A connection is over."""
-        self._idle.pop(channel, None)
-        if channel in self._open:
-            address = self._open.pop(channel)
-            self._per_address[address] -= 1
-            if not self._per_address[address]:
-                del self._per_address[address]
-            self._see_whether_all_left()
-
-    def _see_whether_all_left(self) -> None:
-        if self._left is not None and not self._left.called and not self._open:
-            self._left.callback(None)
-
-    def _close_idle(self, wanted: Callable[[BoundedChannel], bool]) -> bool:
-        """Close the one that has been idle longest; whether there was any."""
-        channel = next(filter(wanted, self._idle), None)
-        if channel is None:
-            return False
-        self.closed(channel)
-        channel.loseConnection()
-        return True
+    def connectionMade(self) -> None:
+        """Close it."""
+        transport: Any = self.transport
+        transport.abortConnection()
 
 
 class BoundedSite(Site):
@@ -331,11 +349,12 @@ class BoundedSite(Site):
         )
         self.connections = connections
         self.limits = connections.limits
+        self.turns = Turns(reactor)
 
-    def buildProtocol(self, addr: IAddress | None) -> BoundedChannel | None:  # type: ignore[override]
-        """A channel for a new connection, or ``None``, which closes it."""
+    def buildProtocol(self, addr: IAddress | None) -> BoundedChannel | NoRoom:  # type: ignore[override]
+        """A channel for a new connection, or what closes it."""
         if not self.connections.room_for(address_of(addr)):
-            return None
+            return NoRoom()
         channel: BoundedChannel = super().buildProtocol(addr)
         return channel
 

@@ -16,7 +16,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from dsmr_tw.httpserver import Connections
+from dsmr_tw.connections import Connections
 
 LONGEST_S: Final = 5.0
 """A commit takes milliseconds; what takes longer is a long page or a slow client."""

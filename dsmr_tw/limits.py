@@ -14,6 +14,8 @@ TELEGRAM_BYTES: Final = 16 * 1024
 FRAME_BYTES: Final = TELEGRAM_BYTES + 32
 """An encrypted frame: a telegram, and what stands around it. Longer ones are counted for each source, not here."""
 BODY_BYTES: Final = 256 * 1024
+BODIES_BYTES: Final = 32 * 1024 * 1024
+"""Of all bodies together, as far as they are kept."""
 HEADER_BYTES: Final = 8 * 1024
 REQUEST_SECONDS: Final = 10
 CONNECTIONS: Final = 512
@@ -30,10 +32,13 @@ P1_CLIENTS: Final = 64
 NAMES: Final = (
     "telegram_bytes",
     "body_bytes",
+    "bodies_bytes",
     "header_bytes",
     "request_seconds",
     "connections",
     "connections_per_address",
+    "failed_keys",
+    "failed_keys_held",
     "readings_waiting",
     "spool_bytes",
     "unknown_lines",

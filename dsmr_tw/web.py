@@ -47,17 +47,18 @@ from dsmr_tw.api.openapi import OpenApi
 from dsmr_tw.api.paging import PageMaker, is_host
 from dsmr_tw.api.prices import PATH as PRICES_PATH
 from dsmr_tw.api.prices import PricesApi
-from dsmr_tw.api.problems import not_allowed
+from dsmr_tw.api.problems import RETRY_AFTER_SECONDS, not_allowed
 from dsmr_tw.api.settings import ApiSettings
 from dsmr_tw.api.statistics import StatisticsApi
 from dsmr_tw.api.v1 import PATH as V1_PATH
 from dsmr_tw.api.v1 import ApiV1
 from dsmr_tw.api.v2 import ApiV2
 from dsmr_tw.api.weather import WeatherApi
+from dsmr_tw.connections import Asking, Connections
 from dsmr_tw.counting import AnswerCounts
 from dsmr_tw.dashboard.pages import POLICY, front_page
 from dsmr_tw.domain.durations import Durations
-from dsmr_tw.httpserver import BoundedSite, Connections
+from dsmr_tw.httpserver import BoundedSite
 from dsmr_tw.interfaces import IHealth, IIntake, ILive, IStore
 from dsmr_tw.limits import CONNECTIONS, Limits
 
@@ -115,7 +116,7 @@ class Web:
         )
         for app in (v1.app, *(app for _, app in parts)):
             self.answers.know(rule.rule for rule in app.url_map.iter_rules())
-        return FrontDoor(self.settings, v1, [(path, app.resource()) for path, app in parts])
+        return FrontDoor(self.settings, Asking(self.limits), v1, [(path, app.resource()) for path, app in parts])
 
     def site(self, reactor: IReactorTime, connections: int = CONNECTIONS) -> BoundedSite:
         """The site, which keeps its bounds by ``reactor``'s time."""
@@ -159,9 +160,13 @@ class FrontDoor(Resource):
 
     isLeaf = True
 
-    def __init__(self, settings: ApiSettings, v1: ApiV1, parts: Sequence[tuple[bytes, KleinResource]]) -> None:
+    def __init__(
+        self, settings: ApiSettings, asking: Asking, v1: ApiV1, parts: Sequence[tuple[bytes, KleinResource]]
+    ) -> None:
         """The first of the parts whose path begins a request's path answers it; version 1 stands before them."""
         super().__init__()
+        self._proxies = settings.proxies
+        self._asking = asking
         self._origins = settings.cors_origin
         self._post_telegrams = v1.render_post
         self._parts = [(b"/api/v1/", v1.app.resource()), *parts]
@@ -174,12 +179,25 @@ class FrontDoor(Resource):
         path = request.path
         if not _is_sound(request):
             return json_answer(request, {"detail": "Impossible path or host."}, HTTPStatus.BAD_REQUEST)
+        if self._proxies.networks and not self._has_room(request):
+            request.setHeader("Retry-After", str(RETRY_AFTER_SECONDS))
+            return json_answer(request, {"detail": "Too many requests at a time."}, HTTPStatus.TOO_MANY_REQUESTS)
         if self._origins and path.startswith(b"/api/") and self._welcomes(request) and _is_preflight(request):
             return self._answer_preflight(request)
         if path == V1_PATH and request.method == b"POST":
             return self._post_telegrams(request)
         part = next(part for beginning, part in self._parts if path.startswith(beginning))
         return part.render(request)  # type: ignore[return-value]  # NOT_DONE_YET, as Klein does it
+
+    def _has_room(self, request: Request) -> bool:
+        """Whether a client behind a proxy may ask one thing more at a time."""
+        client = self._proxies.client_of(request)
+        if client is None or client == getattr(request.getClientAddress(), "host", None):
+            return True
+        if not self._asking.begins(client):
+            return False
+        request.notifyFinish().addBoth(lambda _: self._asking.ends(client))
+        return True
 
     def _welcomes(self, request: Request) -> bool:
         """Whether pages of the origin that the browser names may use the API; if so, the browser is told."""
@@ -214,6 +232,6 @@ def _is_sound(request: Request) -> bool:
     host = request.getHeader(b"Host")
     try:
         b"".join(request.postpath or ()).decode("utf-8")
-        return host is None or is_host(host.decode("ascii"))
+        return request.path.startswith(b"/") and (host is None or is_host(host.decode("ascii")))
     except UnicodeDecodeError:
         return False

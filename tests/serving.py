@@ -26,6 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from dsmr_tw.api.auth import KeyRing
+from dsmr_tw.api.failedkeys import FailedKeys
 from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.settings import ApiSettings
 from dsmr_tw.datalogger import Datalogger
@@ -205,7 +206,7 @@ class Served:
         """A new connection from this address."""
         peer = IPv4Address("TCP", address, 50_000)
         channel = self.site.buildProtocol(peer)
-        assert channel is not None, "there is no room"
+        assert isinstance(channel, BoundedChannel), "there is no room"
         transport = Transport(peerAddress=peer)
         transport.protocol = channel
         channel.makeConnection(transport)
@@ -289,7 +290,7 @@ def serve(
     spool.open()
     datalogger = Datalogger(store, clock, settings.zone, limits, spool, followers=(live.offer,))
     datalogger.startService()
-    keys = KeyRing(store.keys, clock)
+    keys = KeyRing(store.keys, clock, FailedKeys(clock, limits, settings.proxies))
     intake = WatchedIntake(datalogger)
     meters = MeterBook(store.meters, clock, settings.local_timestamps)
     web = Web(settings, store, intake, live, health, keys, limits, clock, meters)

@@ -124,6 +124,10 @@ class BenchmarkTests(SynchronousTestCase):
         """What is lost when the service is killed."""
         self.assert_tells("kills", "0 things were wrong")
 
+    def test_hostile(self) -> None:
+        """How long a post takes while others do their worst."""
+        self.assert_tells("hostile", "of the 50 that it may be")
+
     def test_wear(self) -> None:
         """Bytes a day that go to the disk."""
         self.assert_tells("wear", "when committed every 30 s")

@@ -47,7 +47,9 @@ WINGS = (
     ("dsmr_tw.systemd",),
     tuple(
         f"dsmr_tw.{name}"
-        for name in ("web listening httpserver healthpage leaving counting metrics export api dashboard".split())
+        for name in (
+            "web listening httpserver connections turns healthpage leaving counting metrics export api dashboard"
+        ).split()
     ),
 )
 """The adapters. Those of one wing know each other: the line's, the store's, the front door with what it mounts."""

@@ -9,7 +9,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from dsmr_tw.httpserver import FETCH_SECONDS, HEADERS, IDLE_SECONDS, BoundedChannel, BoundedSite, Connections
+from dsmr_tw.connections import GOODBYES, Connections
+from dsmr_tw.httpserver import (
+    FETCH_SECONDS,
+    GOODBYE_SECONDS,
+    HEADERS,
+    IDLE_SECONDS,
+    BoundedChannel,
+    BoundedSite,
+)
 from dsmr_tw.limits import BODY_BYTES, HEADER_BYTES, REQUEST_SECONDS, Limits
 from tests.serving import Answer, Transport, answer_of
 
@@ -52,22 +60,28 @@ class SiteCase(SynchronousTestCase):
     def connect(self, address: str = "192.0.2.1") -> tuple[BoundedChannel, Transport]:
         """A new connection, for which there must be room."""
         channel = self.site.buildProtocol(IPv4Address("TCP", address, 5))
-        assert channel is not None, "there is no room"
+        assert isinstance(channel, BoundedChannel), "there is no room"
         transport = Transport(peerAddress=IPv4Address("TCP", address, 5))
         transport.protocol = channel
         channel.makeConnection(transport)
         return channel, transport
 
     def refused(self, address: str) -> bool:
-        """Whether there is no room for one more from this address."""
-        return self.site.buildProtocol(IPv4Address("TCP", address, 5)) is None
+        """Whether there is no room for one more from this address, which then is cut off at once."""
+        protocol = self.site.buildProtocol(IPv4Address("TCP", address, 5))
+        if isinstance(protocol, BoundedChannel):
+            return False
+        transport = Transport()
+        protocol.makeConnection(transport)
+        return transport.aborted
 
     def lose(self, channel: BoundedChannel) -> None:
         """The connection is gone."""
         channel.connectionLost(Failure(ConnectionError()))
 
     def answer(self, transport: Transport) -> Answer:
-        """What was answered since the last time."""
+        """What was answered since the last time, when everybody has had a turn."""
+        self.clock.advance(0)
         answer = answer_of(transport.value())
         transport.clear()
         return answer
@@ -138,6 +152,7 @@ class DeadlineTests(SiteCase):
         self.clock.advance(IDLE_SECONDS)
         self.echo.waiting[0].write(b"first")
         self.echo.waiting[0].finish()
+        self.clock.advance(0)
         self.assertEqual(transport.value().count(b"HTTP/1.1 200 OK"), 2)
         transport.clear()
         self.clock.advance(REQUEST_SECONDS)
@@ -185,7 +200,7 @@ class SizeTests(SiteCase):
 
     def test_many_headers(self) -> None:
         """A hundred header lines are read, more are refused."""
-        for lines, status in ((HEADERS, 200), (HEADERS + 1, 400)):
+        for lines, status in ((HEADERS, 200), (HEADERS + 1, 431)):
             channel, transport = self.connect()
             channel.dataReceived(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * lines + b"\r\n")
             self.assertIn(b"HTTP/1.1 %d" % status, transport.value())
@@ -209,6 +224,7 @@ class SizeTests(SiteCase):
         channel, transport = self.connect()
         channel.dataReceived(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(100):
+            self.clock.advance(0)
             channel.dataReceived(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
         channel.dataReceived(b"0\r\n\r\n")
         self.assertEqual(self.answer(transport).body, b"%d" % (BODY_BYTES + 1))
@@ -222,6 +238,147 @@ class SizeTests(SiteCase):
         self.assertEqual(self.answer(transport).body, b"5")
 
 
+class TurnTests(SiteCase):
+    """Much work at once."""
+
+    def test_pipelined_requests(self) -> None:
+        """Of requests sent at once one is answered at a time, so that others come between; none is lost."""
+        channel, transport = self.connect()
+        channel.dataReceived(GET * 500)
+        self.assertEqual(transport.value().count(b"200 OK"), 1)
+        self.assertEqual(transport.producerState, "paused")
+        self.clock.advance(0)
+        self.assertEqual(transport.value().count(b"200 OK"), 500)
+        self.assertEqual(transport.producerState, "producing")
+
+    def test_what_comes_meanwhile(self) -> None:
+        """What comes while requests wait for their turn is taken after them."""
+        channel, transport = self.connect()
+        channel.dataReceived(GET + HEAD_OF_POST % 3 + b"a")
+        channel.dataReceived(b"bc" + HEAD_OF_POST % 5)
+        channel.dataReceived(b"abcde" + GET)
+        self.clock.advance(0)
+        bodies = [part[:1] for part in transport.value().split(b"\r\n\r\n")[1:]]
+        self.assertEqual(bodies, [b"0", b"3", b"5", b"0"])
+
+    def test_answers_that_are_not_fetched(self) -> None:
+        """While a client does not fetch its answers none of its other requests is answered."""
+        channel, transport = self.connect()
+        channel.dataReceived(GET * 5)
+        channel.pauseProducing()
+        self.clock.advance(0)
+        self.assertEqual(transport.value().count(b"200 OK"), 1)
+        channel.resumeProducing()
+        self.clock.advance(0)
+        self.assertEqual(transport.value().count(b"200 OK"), 5)
+
+    def test_tiny_chunks(self) -> None:
+        """A body in very many chunks is read piece by piece, and what stands behind it is not lost."""
+        channel, transport = self.connect()
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        channel.dataReceived(head + b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n" + GET)
+        self.assertEqual(transport.value(), b"")
+        self.clock.advance(0)
+        self.assertIn(b"\r\n\r\n5000HTTP/1.1 200 OK", transport.value())
+        self.assertTrue(transport.value().endswith(b"0"))
+
+    def test_a_busy_address(self) -> None:
+        """Connections of an address that has used up its time wait; those of others do not."""
+        _, transport = self.connect("192.0.2.1")
+        self.site.turns.work("192.0.2.1", self.work_hard, b"")
+        channel, transport = self.connect("192.0.2.1")
+        other_channel, other = self.connect("192.0.2.2")
+        for each in (channel, other_channel):
+            each.dataReceived(GET)
+        self.assertEqual((transport.value(), other.value().count(b"200 OK")), (b"", 1))
+        self.clock.advance(0)
+        self.assertEqual(transport.value().count(b"200 OK"), 1)
+
+    def work_hard(self, data: bytes) -> None:
+        """Take a second."""
+        self.clock.rightNow += 1
+
+    def test_who_leaves_while_waiting(self) -> None:
+        """Whoever hangs up is not waited for, and its requests are not answered."""
+        channel, transport = self.connect()
+        channel.dataReceived(GET * 5)
+        self.lose(channel)
+        self.clock.advance(0)
+        self.assertEqual(transport.value().count(b"200 OK"), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_fault_in_a_turn(self) -> None:
+        """A fault of ours ends that connection, and nobody else's turn."""
+        channel, transport = self.connect("192.0.2.1")
+        channel.dataReceived(GET * 2)
+        channel.requestFactory = None  # type: ignore[assignment]  # the fault
+        other_channel, other = self.connect("192.0.2.2")
+        other_channel.dataReceived(GET * 2)
+        self.clock.advance(0)
+        self.assertTrue(transport.aborted)
+        self.assertEqual(other.value().count(b"200 OK"), 2)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+
+class OddTests(SiteCase):
+    """Requests that are allowed, and rare; and some that are not."""
+
+    def test_a_whole_url(self) -> None:
+        """A request for a whole URL, as proxies are sent them, is one for its path."""
+        for target, path in (
+            (b"http://a/fault", b"/fault"),
+            (b"HTTPS://a:80/x?y=/", b"/x"),
+            (b"http://a", b"/"),
+            (b"http://a?x", b"/"),
+        ):
+            channel, transport = self.connect()
+            channel.dataReceived(GET.replace(b"/ ", target + b" "))
+            if path == b"/fault":
+                self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+            else:
+                self.assertEqual(self.answer(transport).status, 200)
+            self.lose(channel)
+
+    def test_continue(self) -> None:
+        """A client that asks first whether it may send its body is told so."""
+        channel, transport = self.connect()
+        channel.dataReceived((HEAD_OF_POST % 3).replace(b"Host", b"Expect: 100-continue\r\nHost"))
+        self.assertEqual(transport.value(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        transport.clear()
+        channel.dataReceived(b"abc")
+        self.assertEqual(self.answer(transport).body, b"3")
+
+    def test_trailers(self) -> None:
+        """What stands behind the last chunk is read and not kept; endless ones are refused."""
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n"
+        for trailers, status in ((b"", 200), (b"X: y\r\n" * 9, 200), (b"X: y\r\n" * 20_000, 400)):
+            channel, transport = self.connect()
+            channel.dataReceived(head + trailers + b"\r\n")
+            self.assertIn(b"HTTP/1.1 %d " % status, self.fetched(transport))
+            self.lose(channel)
+
+    def fetched(self, transport: Transport) -> bytes:
+        """All that was answered, when everybody has had a turn."""
+        self.clock.advance(0)
+        fetched: bytes = transport.value()
+        return fetched
+
+    def test_a_line_of_a_chunk_without_end(self) -> None:
+        """What a chunk says of itself is short, or the connection is over."""
+        channel, transport = self.connect()
+        channel.dataReceived(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"a" * 5000)
+        self.assertIn(b"HTTP/1.1 400 ", self.fetched(transport))
+        self.assertTrue(transport.disconnecting)
+
+    def test_two_lengths(self) -> None:
+        """A request that says twice how long it is, is refused: proxies might count otherwise than we do."""
+        for more in (b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n"):
+            channel, transport = self.connect()
+            channel.dataReceived((HEAD_OF_POST % 3).replace(b"Host", more + b"Host") + b"abc" + GET)
+            self.assertEqual(transport.value(), b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            self.lose(channel)
+
+
 class RoomTests(SiteCase):
     """How many connections there may be."""
 
@@ -229,6 +386,12 @@ class RoomTests(SiteCase):
         """A connection on which a request has begun."""
         channel, transport = self.connect(address)
         channel.dataReceived(GET[:5])
+        return channel, transport
+
+    def answered(self, address: str) -> tuple[BoundedChannel, Transport]:
+        """A connection whose request is whole, and not answered yet."""
+        channel, transport = self.connect(address)
+        channel.dataReceived(GET.replace(b"/ ", b"/wait "))
         return channel, transport
 
     def test_many_from_one_address(self) -> None:
@@ -242,32 +405,66 @@ class RoomTests(SiteCase):
         self.assertFalse(self.refused("192.0.2.1"))
 
     def test_many_in_all(self) -> None:
-        """When all connections are busy there is no room for anybody."""
-        first, _ = self.busy("192.0.2.1")
+        """When all connections are being answered there is no room for anybody."""
+        first, _ = self.answered("192.0.2.1")
         for number in (2, 3, 4):
-            self.busy(f"192.0.2.{number}")
+            self.answered(f"192.0.2.{number}")
         self.assertTrue(self.refused("192.0.2.5"))
         self.assertEqual(self.limits.hits["connections"], 1)
         self.lose(first)
         self.assertFalse(self.refused("192.0.2.5"))
 
+    def test_half_requests_make_room(self) -> None:
+        """Requests that do not become whole keep nobody out: the one that began first has to go."""
+        transports = [self.busy(f"192.0.2.{number}")[1] for number in (1, 2, 3, 4)]
+        self.connect("192.0.2.5")
+        self.assertEqual([transport.disconnecting for transport in transports], [True, False, False, False])
+
+    def test_who_has_to_go(self) -> None:
+        """Whoever has to go has a second to fetch what it was answered; when very many have, none."""
+        transports = [self.connect(f"192.0.2.{number}")[1] for number in range(4 + GOODBYES)]
+        self.assertTrue(all(transport.disconnecting for transport in transports[:GOODBYES]))
+        self.assertFalse(any(transport.aborted for transport in transports))
+        transports.append(self.connect("192.0.2.200")[1])
+        self.assertTrue(transports[GOODBYES].aborted)
+        self.clock.advance(GOODBYE_SECONDS)
+        self.assertTrue(all(transport.aborted for transport in transports[:GOODBYES]))
+
+    def test_many_bodies(self) -> None:
+        """Of all bodies together no more is kept than a bound: the request that began first has to go."""
+        self.site.connections.bodies_bytes = 155
+        _, first = self.sends(60)
+        channel, second = self.sends(90, "192.0.2.2")
+        self.assertFalse(first.disconnecting)
+        _, third = self.sends(10, "192.0.2.3")
+        self.assertEqual([each.disconnecting for each in (first, second, third)], [True, False, False])
+        self.assertEqual(self.limits.hits["bodies_bytes"], 1)
+        channel.dataReceived(b"x" * 10)
+        self.assertEqual(self.answer(second).status, 200)
+        _, fourth = self.sends(99, "192.0.2.4")
+        self.assertFalse(fourth.disconnecting)
+
+    def sends(self, length: int, address: str = "192.0.2.1") -> tuple[BoundedChannel, Transport]:
+        """A connection that has sent so many bytes of a body of a hundred."""
+        channel, transport = self.connect(address)
+        channel.dataReceived(HEAD_OF_POST % 100 + b"x" * length)
+        return channel, transport
+
     def test_idle_ones_make_room(self) -> None:
         """The connection that has been idle longest makes room for a new one; one being answered never does."""
         first, first_transport = self.connect("192.0.2.1")
         second, second_transport = self.connect("192.0.2.2")
-        waiting, waiting_transport = self.connect("192.0.2.3")
-        waiting.dataReceived(GET.replace(b"/ ", b"/wait "))
-        self.busy("192.0.2.4")
+        _, waiting_transport = self.answered("192.0.2.3")
+        _, new_transport = self.connect("192.0.2.4")
+        second.dataReceived(GET)
         first.dataReceived(GET)
-        self.connect("192.0.2.5")
+        self.answered("192.0.2.5")
         self.assertTrue(second_transport.disconnecting)
-        self.lose(second)
-        self.assertFalse(first_transport.disconnecting)
-        busy, _ = self.busy("192.0.2.6")
+        self.answered("192.0.2.6")
         self.assertTrue(first_transport.disconnecting)
-        self.lose(busy)
-        self.busy("192.0.2.6")
-        self.busy("192.0.2.7")
+        self.assertFalse(new_transport.disconnecting)
+        self.answered("192.0.2.7")
+        self.assertTrue(new_transport.disconnecting)
         self.assertTrue(self.refused("192.0.2.8"))
         self.assertFalse(waiting_transport.disconnecting)
         self.echo.waiting[0].finish()
@@ -286,7 +483,7 @@ class RoomTests(SiteCase):
     def test_a_proxy(self) -> None:
         """A trusted proxy speaks for many, so that only the total bounds it; so does whoever has no address."""
         for _ in range(4):
-            self.busy("192.0.2.99")
+            self.answered("192.0.2.99")
         self.assertTrue(self.refused("192.0.2.99"))
         self.assertEqual(self.limits.hits["connections_per_address"], 0)
 
@@ -294,7 +491,6 @@ class RoomTests(SiteCase):
         """Connections through a UNIX socket have no address to be counted by."""
         for _ in range(4):
             channel = self.site.buildProtocol(UNIXAddress(b"/x"))
-            assert channel is not None
             channel.makeConnection(Transport(peerAddress=UNIXAddress(b"/x")))
         self.assertEqual(self.limits.hits["connections"], 0)
 

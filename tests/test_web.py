@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.serving import EXAMPLE, KEY, READINGS, V1, ServedCase
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from dsmr_tw.api.settings import Proxies
+from dsmr_tw.httpserver import BoundedChannel
+from dsmr_tw.limits import CONNECTIONS_PER_ADDRESS
+from tests.serving import EXAMPLE, KEY, READINGS, V1, Served, ServedCase, answer_of, request_bytes
 
 
 class HealthTests(ServedCase):
@@ -69,6 +75,42 @@ class DoorTests(ServedCase):
             answer = self.served.get(path, Host=host)
             self.assertEqual((answer.status, answer.json), (400, {"detail": "Impossible path or host."}), (path, host))
 
+    def test_what_is_no_path(self) -> None:
+        """What is asked for has a path: the server as a whole, or another one, is nothing that can be asked for."""
+        for target in ("meter.example:443", "x"):
+            request = f"OPTIONS {target} HTTP/1.1\r\nHost: a\r\n\r\n"
+            self.assertEqual(self.served.send(request.encode(), "OPTIONS").status, 400, target)
+
+    def test_a_body_where_none_belongs(self) -> None:
+        """A body that nobody asked for is read and dropped, and the next request is answered as ever."""
+        channel, transport = self.served.channel()
+        for method in ("GET", "HEAD", "OPTIONS", "DELETE"):
+            channel.dataReceived(
+                request_bytes(method, READINGS, {"Host": "a", "X-AUTHKEY": KEY}, b"GET / HTTP/1.1\r\n\r\n")
+            )
+            self.served.clock.advance(0)
+        self.assertEqual(transport.value().count(b"HTTP/1.1 "), 4)
+
+    def test_many_from_one_client_of_a_proxy(self) -> None:
+        """Behind a proxy an address has as many requests at a time as it would have connections."""
+        served = self.serve(proxies=Proxies.parse("192.0.2.7"))
+        served.reading.held = True
+        channels = [self.behind_proxy(served, "198.51.100.1") for _ in range(CONNECTIONS_PER_ADDRESS)]
+        self.assertEqual([transport.value() for _, transport in channels], [b""] * CONNECTIONS_PER_ADDRESS)
+        answer = answer_of(self.behind_proxy(served, "198.51.100.1")[1].value())
+        self.assertEqual((answer.status, answer.headers["Retry-After"]), (429, "5"))
+        self.assertEqual(self.behind_proxy(served, "198.51.100.2")[1].value(), b"")
+        self.assertEqual(served.limits.hits["connections_per_address"], 1)
+        channels[0][0].connectionLost(Failure(ConnectionError()))
+        self.assertEqual(self.behind_proxy(served, "198.51.100.1")[1].value(), b"")
+        served.reading.forget(False)
+
+    def behind_proxy(self, served: Served, client: str) -> tuple[BoundedChannel, StringTransport]:
+        """A request for readings, as a proxy passes it on."""
+        channel, transport = served.channel()
+        channel.dataReceived(request_bytes("GET", READINGS, {"X-AUTHKEY": KEY, "X-Forwarded-For": client, "Host": "a"}))
+        return channel, transport
+
     def test_no_host(self) -> None:
         """An old client need not name the host."""
         request = f"GET {READINGS} HTTP/1.0\r\nX-AUTHKEY: {KEY}\r\n\r\n"
@@ -96,6 +138,14 @@ class CorsTests(ServedCase):
             self.assertIn("X-AUTHKEY", answer.headers["Access-Control-Allow-Headers"])
             self.assertIn("PATCH", answer.headers["Access-Control-Allow-Methods"])
 
+    def test_the_preflight_of_another(self) -> None:
+        """Whoever is not named is told nothing, also where nothing but a star would let it in."""
+        served = self.serve(cors_origin=("https://dash.example",))
+        for origin in ("https://evil.example", "null", "*", ""):
+            answer = served.ask("OPTIONS", READINGS, key=None, **{**self.asked, "Origin": origin})
+            self.assertEqual(answer.status, 403, origin)
+            self.assertEqual([name for name in answer.headers if name.startswith("Access-Control-")], [], origin)
+
     def test_answers(self) -> None:
         """Answers may be read by pages of that origin, errors, too; by pages of others they may not."""
         served = self.serve(cors_origin=("https://dash.example", "https://other.example"))
@@ -106,7 +156,15 @@ class CorsTests(ServedCase):
         ):
             self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "https://dash.example")
             self.assertEqual(answer.headers["Vary"], "Origin")
-        for headers in ({"Origin": "https://evil.example"}, {}):
+        for headers in (
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "https://dash.example.evil.example"},
+            {"Origin": "http://dash.example"},
+            {"Origin": "https://dash.example:8443"},
+            {"Origin": "https://dash.example, https://evil.example"},
+            {},
+        ):
             answer = served.get(READINGS, **headers)
             self.assertNotIn("Access-Control-Allow-Origin", answer.headers)
         self.assertEqual(served.ask("OPTIONS", READINGS, Origin="https://evil.example").status, 200)

@@ -2,6 +2,7 @@
 
 A key is looked up by its SHA-256, so the time that takes tells nothing about any key; the comparison that follows takes
 the same time for every digest.
+A wrong key is answered late when others came before it, see ``dsmr_tw.api.failedkeys``.
 Keys made beside the running server are noticed within a second of their first use, and removed ones at the next
 ``refresh``, which the composition asks for every ``REFRESH_SECONDS``.
 
@@ -20,6 +21,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.server import Request
 
+from dsmr_tw.api.failedkeys import FailedKeys
 from dsmr_tw.api.problems import forbidden
 from dsmr_tw.domain.reading import Origin
 from dsmr_tw.errors import StoreUnavailable
@@ -39,6 +41,7 @@ class KeyRing:
 
     keys: IKeys
     clock: IReactorTime
+    failed: FailedKeys
     on_read: Callable[[list[ApiKey]], object] = field(default=len, repr=False)
     """Called with the keys whenever they were read; must not fail."""
     _by_digest: dict[bytes, ApiKey] | None = field(default=None, init=False, repr=False)
@@ -81,7 +84,8 @@ class KeyRing:
     async def admit(self, request: Request) -> ApiKey:
         """The valid key that a request shows; asks the store about one that nobody knows.
 
-        Raises: ``Problem`` 403 when there is none; ``StoreUnavailable`` while the store can't be asked about it.
+        Raises: ``Problem`` 403 when there is none, after a while if wrong ones were shown before; ``StoreUnavailable``
+        while the store can't be asked about it.
         """
         key = self.known(request)
         if key is None and _shown_keys(request):
@@ -90,6 +94,8 @@ class KeyRing:
             if key is None and (self._failing or self._by_digest is None):
                 # It may be one that was made since they were last read.
                 raise StoreUnavailable("the API keys can't be read")
+            if key is None:
+                await self.failed.hold(request)
         if key is None:
             raise forbidden("Invalid auth key")
         return key

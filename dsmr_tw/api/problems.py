@@ -6,6 +6,7 @@
 ``StoreUnavailable``
 ``ContractRefused``             400 with its sentence, where a route has no better answer
 ``NotFound``, by werkzeug       404: a path without a route
+``CancelledError``              nothing: the client hung up while it waited
 anything else                   500, and the failure in the log: a fault of ours
 ==============================  =====================================================================
 
@@ -21,6 +22,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from klein import Klein
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Request
@@ -92,6 +94,9 @@ def problem_of(failure: Failure) -> Problem:
             return Problem(HTTPStatus.BAD_REQUEST, str(error))
         case NotFound():
             return not_found()
+        case CancelledError():
+            # Nobody reads this.
+            return Problem(HTTPStatus.BAD_REQUEST, "The client hung up.")
     _log.failure("a route failed", failure=failure)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.")
 

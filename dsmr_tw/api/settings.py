@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 from attrs import field, frozen
+from twisted.web.server import Request
 
 from dsmr_tw.domain.localtime import MeterZone, meter_zone
 from dsmr_tw.domain.telegram import CrcPolicy
@@ -46,6 +47,25 @@ class Proxies:
         mapped = getattr(here, "ipv4_mapped", None)
         return any((mapped or here) in network for network in self.networks)
 
+    def client_of(self, request: Request) -> str | None:
+        """The address that a request comes from, as far as that can be believed; ``None`` when it has none.
+
+        What proxies add to ``X-Forwarded-For`` is read from its end, up to the first address that is no proxy of ours:
+        whatever stands before that, the client may have written itself.
+        """
+        address: str | None = getattr(request.getClientAddress(), "host", None)
+        if address is None or address not in self:
+            return address
+        said = ",".join(request.requestHeaders.getRawHeaders("X-Forwarded-For", ())).split(",")
+        for text in reversed(said):
+            try:
+                address = str(ip_address(text.strip()))
+            except ValueError:
+                return address
+            if address not in self:
+                return address
+        return address
+
 
 @frozen
 class ApiSettings:
@@ -61,7 +81,7 @@ class ApiSettings:
     """Whose web pages may use the API in a browser: ``"https://dash.example"``, or ``"*"`` for anybody's."""
 
     proxies: Proxies = field(factory=Proxies)
-    """Who may say how the client reached us: ``X-Forwarded-Proto`` and ``-Host``."""
+    """Who may say where the client is, and how it reached us: ``X-Forwarded-For``, ``-Proto`` and ``-Host``."""
 
     crc: CrcPolicy = CrcPolicy.STRICT
     """How far posted telegrams are trusted."""

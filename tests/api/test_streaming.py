@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 
 from dsmr_tw.api.streaming import Stream
-from dsmr_tw.httpserver import FETCH_SECONDS, BoundedChannel, BoundedSite, Connections
+from dsmr_tw.connections import Connections
+from dsmr_tw.httpserver import FETCH_SECONDS, BoundedChannel, BoundedSite
 from dsmr_tw.limits import Limits
 from tests.serving import Transport, answer_of, request_bytes
 
@@ -97,7 +98,7 @@ class StreamTests(SynchronousTestCase):
         self.streams = Streams(self.clock, numbers)
         site = BoundedSite(self.streams.app.resource(), self.clock, Connections(Limits()))
         channel = site.buildProtocol(None)
-        assert channel is not None
+        assert isinstance(channel, BoundedChannel)
         transport = NarrowTransport()
         transport.protocol = channel
         channel.makeConnection(transport)
