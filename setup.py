@@ -81,6 +81,8 @@ setup(
         ],
         # Not in the list above: it brings TLS, which takes 11 MB of memory wherever it is installed.
         "weather": ["treq>=24.9.1"],
+        # To serve HTTP with TLS; the same holds.
+        "tls": ["twisted[tls]>=25.5.0"],
         # For meters that encrypt; the same holds.
         "decrypt": ["cryptography>=43.0.1"],
         # For servers elsewhere whose address begins with https: the same.

@@ -5,7 +5,7 @@ Tests: ``tests/live/test_listening.py``
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 from twisted.application.service import Service
@@ -17,6 +17,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from dsmr_tw.errors import SettingsError
+
+BACKLOG: Final = 512
+"""How many connections the system keeps for us until we take them: Twisted's 50 are few when somebody opens many at a
+time, and a client whose connection is not kept tries again after a second, then three."""
 
 
 @define(eq=False)
@@ -68,7 +72,8 @@ class Listening(Service):
     def _listens(self, port: IListeningPort) -> IListeningPort:
         self.port = port
         if self.option == "--http":
-            self._log.info("serving HTTP on {address}", address=_words(port))
+            form = "https://{}:{}/" if self.description.startswith("ssl:") else "http://{}:{}/"
+            self._log.info("serving HTTP on {address}", address=_words(port, form))
         else:
             self._log.info("{option} serves on {address}", option=self.option, address=_words(port, "tcp:{}:{}"))
         return port
@@ -82,8 +87,18 @@ def listening(
     Raises: ``SettingsError`` when it describes no endpoint.
     """
     try:
-        endpoint = serverFromString(reactor, description)
-    except (ValueError, TypeError, LookupError, OSError) as error:
+        endpoint = _endpoint(reactor, description)
+    except ImportError as error:
+        raise SettingsError(
+            f"{option} {description} needs more than is installed ({error}): pip install '.[tls]'"
+        ) from error
+    except Exception as error:
+        if description.startswith("ssl:"):
+            # Whatever pyOpenSSL says about key and certificate is a class of its own.
+            raise SettingsError(
+                f"{option} {description} can't be served ({error}): it should be like "
+                f"ssl:8443:privateKey=KEY.pem:certKey=CERTIFICATE.pem, with the names of two files in PEM."
+            ) from error
         raise SettingsError(
             f"{option} {description} is no endpoint ({error}); "
             f"one looks like {example} or {example}:interface=127.0.0.1."
@@ -91,7 +106,16 @@ def listening(
     return Listening(description, endpoint, factory, option)
 
 
-def _words(port: IListeningPort, form: str = "http://{}:{}/") -> str:
+def _endpoint(reactor: object, description: str) -> IStreamServerEndpoint:
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, f"{description}:backlog={BACKLOG}")
+    except TypeError:
+        # It says how many itself, or is of a kind that takes no such number.
+        endpoint = serverFromString(reactor, description)
+    return endpoint
+
+
+def _words(port: IListeningPort, form: str) -> str:
     """A URL, or what else says it in this form, where there can be one."""
     address = port.getHost()
     host, number = getattr(address, "host", None), getattr(address, "port", None)
