@@ -12,7 +12,7 @@ from dsmr_tw.cli.export import export
 from dsmr_tw.cli.mask import mask
 from dsmr_tw.cli.meters import meters
 from dsmr_tw.cli.migrate_store import migrate_store
-from dsmr_tw.cli.parse import parse
+from dsmr_tw.cli.parse import parse, printable
 from dsmr_tw.cli.prices import prices
 from dsmr_tw.cli.rebuild import rebuild
 from dsmr_tw.cli.replay import replay
@@ -30,7 +30,7 @@ class _Sentences(click.Group):
         try:
             return super().invoke(ctx)
         except DsmrError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException("\n".join(map(printable, str(error).splitlines()))) from error
 
 
 @click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from dsmr_tw.cli.beside import Beside, beside, chosen_meter, where_options
 from dsmr_tw.cli.naming import equipment_named, name_of
+from dsmr_tw.cli.parse import printable
 from dsmr_tw.cli.rebuild import INTERRUPTED, settle
 from dsmr_tw.domain.accounts import heard_together
 from dsmr_tw.domain.contract import overlapping, period
@@ -103,7 +104,7 @@ def _of_join(here: Beside, target: Meter, source: Meter, bulk: Bulk) -> Iterator
     yield f"{source.name} becomes part of {target.name}: {_counted(bulk)}; contracts: {len(others) - len(dropped)}."
     for contract in dropped:
         yield (
-            f"Contract {contract.id} ({contract.description}), which holds {period(contract)}, is dropped: "
+            f"Contract {contract.id} ({printable(contract.description)}), which holds {period(contract)}, is dropped: "
             f"{target.name} has another one on days of it."
         )
     heard = [

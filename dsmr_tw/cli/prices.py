@@ -14,6 +14,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from dsmr_tw.cli.beside import Beside, beside, chosen_meter, where_options
+from dsmr_tw.cli.parse import printable
 from dsmr_tw.domain.contract import ONE_DAY, Contract, overlapping, period
 from dsmr_tw.domain.units import price, price_text
 from dsmr_tw.errors import ContractRefused, SettingsError
@@ -92,7 +93,7 @@ def add(description: str, start: datetime, end: datetime | None, wanted: str | N
             **charged,
         )
         stored = _stored(here, here.store.contracts.add, contract)
-    click.echo(f"Contract {stored.id} ({description}) holds {period(stored)}.")
+    click.echo(f"Contract {stored.id} ({printable(description)}) holds {period(stored)}.")
 
 
 @prices.command(name="list")
@@ -126,7 +127,7 @@ def end(contract_id: int, day: datetime, **where: str | None) -> None:
     with beside(**where) as here:
         ended = evolve(_contract(here, contract_id), end=day.date())
         _stored(here, here.store.contracts.change, ended)
-    click.echo(f"Contract {ended.id} ({ended.description}) holds {period(ended)}.")
+    click.echo(f"Contract {ended.id} ({printable(ended.description)}) holds {period(ended)}.")
 
 
 @prices.command()
@@ -140,7 +141,7 @@ def remove(contract_id: int, **where: str | None) -> None:
     with beside(**where) as here:
         contract = _contract(here, contract_id)
         result_of(here.store.contracts.remove(contract_id))
-    click.echo(f"Contract {contract.id} ({contract.description}) is forgotten.")
+    click.echo(f"Contract {contract.id} ({printable(contract.description)}) is forgotten.")
 
 
 def _contract(here: Beside, contract_id: int) -> Contract:
@@ -178,4 +179,4 @@ def _row(contract: Contract) -> tuple[str, ...]:
     """A line of the list."""
     last_day = "" if contract.end is None else str(contract.end)
     charged = (price_text(getattr(contract, name)) for _, name, _ in PRICES)
-    return (str(contract.id), str(contract.start), last_day, *charged, contract.description)
+    return (str(contract.id), str(contract.start), last_day, *charged, printable(contract.description))
