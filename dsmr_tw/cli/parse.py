@@ -12,7 +12,7 @@ import click
 
 from dsmr_tw.domain.arrival import arrival, clock_of
 from dsmr_tw.domain.line import Currents, Position, PowerFailure, Row, Value, shown, understood
-from dsmr_tw.domain.localtime import MeterZone, meter_zone
+from dsmr_tw.domain.localtime import MeterZone, meter_zone, utc
 from dsmr_tw.domain.obis import DEVICE_TYPES, Kind
 from dsmr_tw.domain.parse import Telegram, TelegramParser, line_texts
 from dsmr_tw.domain.printed_peaks import MonthEnd, PrintedPeak
@@ -82,6 +82,9 @@ def _show(outcome: Outcome, zone: MeterZone) -> bool:
         click.echo(f"\nDialect: {telegram.dialect}")
         if telegram.unknown_lines:
             click.echo(f"Lines that are not understood: {telegram.unknown_lines}")
+        for line in telegram.unknown:
+            if understood(line.encode("latin-1"))[0] is not None:
+                click.echo(f"  of them {printable(line)}: the device's type is not known, or has another unit")
         stored = arrival(telegram, Origin("file"), 0, zone)
     except TelegramError as error:
         click.echo(f"\nREFUSED: {printable(str(error))}\n")
@@ -205,6 +208,12 @@ def _stored(telegram: Telegram, stored: Arrival, zone: MeterZone) -> Iterator[st
         yield f"{known.meaning} at {zone.local_text(device.at)}: {with_unit(device.value, known.unit)}, " + (
             f"device {device.equipment_id or 'without an id'}"
         )
+
+    for peak in stored.peaks:
+        month = utc(peak.month_at).strftime("%Y-%m")
+        yield f"peak of {month}: {with_unit(peak.power, 'kW')} at {zone.local_text(peak.at)}"
+    for failure in stored.failures:
+        yield f"power failure of {failure.seconds} s that ended {zone.local_text(failure.at)}"
 
 
 def _phases(name: str, phases: Phases, unit: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ from attrs import evolve
 
 from dsmr_tw.domain.facts import failures, month_peaks
 from dsmr_tw.domain.localtime import MeterZone
-from dsmr_tw.domain.obis import DEVICE_TYPES, TYPE_OF_UNIT
+from dsmr_tw.domain.obis import DEVICE_TYPES, HEAT_IN_KWH, measured
 from dsmr_tw.domain.obis_abroad import TARIFFS
 from dsmr_tw.domain.parse import Device, Telegram
 from dsmr_tw.domain.reading import MINUTE, NO_PHASES, Arrival, DeviceReading, MeterStatistics, Origin, Phases, Reading
@@ -177,13 +177,10 @@ def _device_reading(device: Device, zone: MeterZone) -> DeviceReading | None:
     at = None if position is None else zone.clock(position.time)
     if position is None or at is None:
         return None
-    kind = device.type or TYPE_OF_UNIT.get(position.unit, 0)
-    known = DEVICE_TYPES.get(kind)
-    if known is None:
+    kind = measured(device.type, position.unit)
+    if kind is None:
         return None
     value = position.value
-    if position.unit not in ("", known.unit):
-        if (position.unit, known.unit) != ("kWh", "GJ"):
-            return None
+    if (position.unit, DEVICE_TYPES[kind].unit) == HEAT_IN_KWH:
         value = value * MJ_IN_10_KWH // 10_000
     return DeviceReading(at, value, kind, device.channel, device.equipment_id)

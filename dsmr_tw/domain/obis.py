@@ -158,3 +158,17 @@ DEVICE_TYPES: Final[dict[int, DeviceType]] = {
 
 TYPE_OF_UNIT: Final[dict[str, int]] = {"kWh": 2, "m3": 3, "GJ": 4}
 """What a device that does not print its type is taken for, by its unit: the commonest by far."""
+
+HEAT_IN_KWH: Final = ("kWh", "GJ")
+"""The one other unit that is taken, and for which: some meters count heat in kWh or MWh."""
+
+
+def measured(kind: int | None, unit: str) -> int | None:
+    """The type of a device that prints this type and its position in this unit; ``None`` when they do not tell, or fit.
+
+    A type that is not printed is that of the unit, and a unit that is not printed that of the type.
+    """
+    kind = kind or TYPE_OF_UNIT.get(unit, 0)
+    known = DEVICE_TYPES.get(kind)
+    fits = known is not None and (unit in ("", known.unit) or (unit, known.unit) == HEAT_IN_KWH)
+    return kind if fits else None

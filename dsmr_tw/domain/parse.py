@@ -2,6 +2,8 @@
 
 Lines that are not understood are kept and counted; the only exception that leaves the parser is ``TelegramError``, for
 a measured value that cannot be read, whatever the bytes.
+The position of an M-Bus device is understood when it is known what the device measures: its line is counted, too, when
+the device's type is none that is known, or its unit another than that of its type.
 
 From one telegram to the next most lines of a meter stay the same, and values come back.
 So the parser remembers the lines that it has understood; its memory is bounded, and what it forgets costs only time.
@@ -21,7 +23,8 @@ from attrs import define, field, frozen
 
 from dsmr_tw.domain.dialect import belgian_version, dialect_of
 from dsmr_tw.domain.line import CHANNELS, SECOND_CHANNEL, Key, Position, PowerFailure, Value, shown, told_by
-from dsmr_tw.domain.obis import REGISTERS
+from dsmr_tw.domain.localtime import meter_zone
+from dsmr_tw.domain.obis import REGISTERS, measured
 from dsmr_tw.domain.obis_abroad import ABROAD
 from dsmr_tw.domain.printed_peaks import PrintedPeak
 from dsmr_tw.domain.telegram import RawTelegram
@@ -49,6 +52,9 @@ _STANDS_FOR: Final[dict[Key, Key]] = {
 
 _ENERGY: Final = frozenset(row.name for row in (*REGISTERS.values(), *ABROAD.values()) if row.unit == "kWh")
 """The registers of energy: those of two channels are never mixed, for their sum would be of neither."""
+
+_ANY_ZONE: Final = meter_zone("UTC")
+"""In which it is asked whether a clock was ever set: that is the same everywhere."""
 
 _IDS: Final = ("serial", "nameplate", "logical_name", "device_address", "owners_number")
 """What a meter may be known by that prints no equipment id, or a masked one: the best first."""
@@ -174,9 +180,10 @@ class TelegramParser:
         told = dict(pairs)
         if self._has_other_codes:
             _adopt(told)
-        if None not in told:
+        unplaced = _unplaced(told)
+        if None not in told and not unplaced:
             return Telegram(raw, told, (), 0)
-        unknown = [shown(line) for line, (key, _) in zip(lines, pairs, strict=True) if key is None]
+        unknown = [shown(line) for line, (key, _) in zip(lines, pairs, strict=True) if key is None or key in unplaced]
         return Telegram(raw, told, tuple(unknown[:UNKNOWN_LINES]), len(unknown))
 
     def _read(self, line: bytes) -> tuple[Key, Value]:
@@ -198,6 +205,19 @@ def _adopt(told: dict[Key, Value]) -> None:
         usual = _STANDS_FOR.get(key)
         if usual is not None and usual not in kept and told.get(usual) is None:
             told[usual] = value
+
+
+def _unplaced(told: Mapping[Key, Value]) -> list[Key]:
+    """Names of positions of which nobody can say what they measure; a channel that is dead has none."""
+    found: list[Key] = []
+    for channel, key in _POSITIONS:
+        if key not in told:
+            continue
+        position: Any = told[key]
+        kind: Any = told.get(f"{channel}.type")
+        if measured(kind, position.unit) is None and _ANY_ZONE.clock(position.time) is not None:
+            found += [key, f"{channel}.uncorrected"]
+    return found
 
 
 _end_before_a_value: Final = re.compile(rb"(?<![\r\0 ])[\r\0 ]*+\n\(").sub

@@ -7,7 +7,8 @@ from fastcrc.crc16 import arc
 from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.cli.parse import parse
-from tests.golden_telegrams import FOLDER, telegram, valid_dutch
+from tests.golden_telegrams import FOLDER, signed, telegram, valid_dutch
+from tests.unseen import CLOCK, ENERGY, VERSION, body
 
 
 def run(data: bytes, *options: str) -> Result:
@@ -48,6 +49,7 @@ class ParseTests(SynchronousTestCase):
             "delivered 19235.879 kWh + 16881.373 kWh returned 0.000 kWh + 0.000 kWh",
             "power 0.590 kW delivered, 0.000 kW returned delivered by phase: 0.004 kW, 0.273 kW, 0.313 kW",
             "gas at 2022-06-05T19:00:00+02:00: 16051.816 m³, device 4730303032323432393734333935303636",
+            "power failure of 3557 s that ended 2021-12-09T19:06:18+01:00 power failure of 4676 s",
         )
 
     def test_all(self) -> None:
@@ -72,6 +74,16 @@ class ParseTests(SynchronousTestCase):
         self.assertSays(run(telegram("dsmr-5-0-24")), "voltages: 236.100 V, -, -")
         self.assertSays(run(telegram("warmtelink")), "heat at 2024-09-06T19:48:20+02:00: 208.307 GJ")
 
+    def test_devices_of_unknown_types(self) -> None:
+        """A position of which nobody can say what it measures is shown, and counted as not understood."""
+        line = "0-1:24.2.1(240402115500S)(00001.000*m3)"
+        self.assertSays(
+            run(signed(body(VERSION, CLOCK, *ENERGY, "0-1:24.1.0(008)", line))),
+            "device 1, type: 8, not known",
+            "Lines that are not understood: 1",
+            f"of them {line}: the device's type is not known, or has another unit",
+        )
+
     def test_dialects(self) -> None:
         """The dialect is told, with what only that one prints, and how many lines are not understood."""
         self.assertSays(
@@ -82,6 +94,8 @@ class ParseTests(SynchronousTestCase):
             "past months: 0.000 kW, time not set, month that ended 2023-08-01T00:00:00+02:00; 1.862 kW, 2023-08",
             "device 1, position, not converted to a standard temperature: 92.287 m³, 2023-11-02T12:10:02+01:00",
             "water at 2023-11-02T12:15:32+01:00: 8.579 m³",
+            "peak of 2023-08: 1.862 kW at 2023-08-31T18:15:00+02:00",
+            "peak of 2023-11: 3.064 kW at 2023-11-02T11:45:00+01:00",
         )
         self.assertSays(
             run(telegram("hu-eon-mvm-00")),

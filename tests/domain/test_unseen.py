@@ -125,9 +125,20 @@ class DeviceTests(SynchronousTestCase):
             self.check(device(f"{kind:03}", "01.234567*MWh"), (1, kind, 4444))
 
     def test_what_does_not_fit(self) -> None:
-        """A unit of another quantity, or a type that nobody knows, is no value of that device."""
+        """A unit of another quantity, or a type that nobody knows, is no value, and its line not understood."""
         for kind, value in (("003", "1.0*GJ"), ("003", "1.0*kWh"), ("004", "1.0*m3"), ("021", "1.0*m3")):
-            self.check(device(kind, value))
+            lines = device(kind, value)
+            self.check(lines)
+            self.assertEqual(said(signed(body(VERSION, CLOCK, *ENERGY, *lines))).unknown, lines[2:])
+
+    def test_what_nobody_can_place(self) -> None:
+        """Nor is a line understood that tells neither type nor unit, but a channel that is dead tells nothing."""
+        bare = "0-1:24.2.1(240402115500S)(00001.000)"
+        belgian = device("003", "1.0*kWh", code="24.2.3")
+        dead = "0-2:24.2.1(700101010000W)(00000000)"
+        self.check((bare, dead))
+        for lines, unknown in (((bare, dead), (bare,)), (belgian, belgian[2:]), (device("3", "1.000"), ())):
+            self.assertEqual(said(signed(body(VERSION, CLOCK, *ENERGY, *lines))).unknown, unknown)
 
     def test_two_of_a_type(self) -> None:
         """Both are stored, the living one first, and a dead one is not."""
