@@ -99,9 +99,20 @@ class SqliteOriginal:
     def _reading(self, told: Told) -> Iterator[SqliteConnection]:
         """A connection on which nothing changes."""
         tick = partial(told, 0, 1)
-        with translated(self.path), closing(_connect(self.path, "mode=rw")) as connection, heeding(connection, tick):
+        how = _how(self.path)
+        with translated(self.path), closing(_connect(self.path, how)) as connection, heeding(connection, tick):
             connection.execute("BEGIN")
             yield connection
+
+
+def _how(path: Path) -> str:
+    """How to open a database to read it: that writes, too, beside it, unless nobody may.
+
+    So a card that takes no writes any more, which is how they mostly end, can still be copied.
+    """
+    if os.access(path.parent, os.W_OK, effective_ids=True):
+        return "mode=rw"
+    return "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
 
 
 def _connect(path: Path, how: str) -> SqliteConnection:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -193,6 +196,28 @@ class SqliteBackupTests(SynchronousTestCase):
         assert told is not None
         self.assertEqual(told[0], "reading of meter 1: 48 are 47 now")
         self.assertIn("day_statistics.delivered_2 of meter 1", told[1])
+
+    def test_where_nothing_can_be_written(self) -> None:
+        """All that is stored can be read, too, where nobody may write: on a card that takes no writes any more."""
+        self.copied()
+        top = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, top)
+        pulled, ended = top / "pulled", top / "ended"
+        shutil.copytree(self.path.parent, pulled)
+        self.assertTrue((pulled / "dsmr.sqlite3-wal").stat().st_size)
+        result_of(self.store.close())
+        shutil.copytree(self.path.parent, ended)
+        for path in (*pulled.iterdir(), *ended.iterdir()):
+            path.chmod(0o444)
+        for folder, mode in ((top, 0o755), (pulled, 0o555), (ended, 0o555)):
+            folder.chmod(mode)
+            self.addCleanup(folder.chmod, 0o755)
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+            self.addCleanup(os.seteuid, 0)
+        for folder in (pulled, ended):
+            self.original = SqliteOriginal(folder / "dsmr.sqlite3")
+            self.assertEqual(self.since(), [])
 
     def test_a_database_of_before(self) -> None:
         """One that has not even given out the ids of the backup is older; no meter is said to have lost anything."""
