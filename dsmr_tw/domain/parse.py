@@ -203,8 +203,13 @@ def _adopt(told: dict[Key, Value]) -> None:
     kept = frozenset() if _ENERGY.isdisjoint(told) else _ENERGY
     for key, value in list(told.items()):
         usual = _STANDS_FOR.get(key)
-        if usual is not None and usual not in kept and told.get(usual) is None:
+        if usual is not None and usual not in kept and _tells_nothing(told.get(usual)):
             told[usual] = value
+
+
+def _tells_nothing(value: Value) -> bool:
+    """Whether it is absent, masked, or the position of a device whose clock was never set."""
+    return value is None or (isinstance(value, Position) and _ANY_ZONE.clock(value.time) is None)
 
 
 def _unplaced(told: Mapping[Key, Value]) -> list[Key]:

@@ -92,7 +92,7 @@ class DeviceReading:
     """Position in dm³ (gas, water), MJ (heat, cold) or Wh (electricity)."""
 
     device_type: int
-    """EN 13757-3: 2 electricity, 3 gas, 4 heat, 6 hot water, 7 water, 10 to 13 cold."""
+    """EN 13757-3: 2 electricity, 3 gas, 4 and 12 heat, 6 hot water, 7 water, 10 and 11 cold, 13 heat and cold."""
 
     channel: int | None
     """M-Bus channel, 1 to 4, by order of installation; ``None`` for a v2 POST."""

@@ -131,6 +131,13 @@ class DeviceTests(SynchronousTestCase):
             self.check(lines)
             self.assertEqual(said(signed(body(VERSION, CLOCK, *ENERGY, *lines))).unknown, lines[2:])
 
+    def test_dead_beside_alive(self) -> None:
+        """Of a channel that prints its value by two codes, one of them dead, the living one counts."""
+        alive = device("003", "00112.384*m3", code="24.2.3")
+        dead = "0-1:24.2.1(632525252525W)(00000.000*m3)"
+        self.check((*alive, dead), (1, 3, 112_384))
+        self.check((*alive, *device("003", "00110.000*m3")[2:]), (1, 3, 110_000))
+
     def test_what_nobody_can_place(self) -> None:
         """Nor is a line understood that tells neither type nor unit, but a channel that is dead tells nothing."""
         bare = "0-1:24.2.1(240402115500S)(00001.000)"
