@@ -16,6 +16,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import click
 from attrs import evolve
+from click.core import ParameterSource
 
 from dsmr_tw.cli.examining import Examination, of_a_port
 from dsmr_tw.cli.parse import printable
@@ -76,6 +77,9 @@ def doctor(device: tuple[str, ...], seconds: int, http: str, **flags: str | None
     others = [each for each in wanted if each.device.name not in found]
     if others:
         found |= {f"device {one.name}": one for one in _examined(others, settings, seconds)}
+    is_named = click.get_current_context().get_parameter_source("http") is not ParameterSource.DEFAULT
+    if is_named and not known:
+        click.echo(f"No server answers at --http {http}, so all devices were listened to.", err=True)
     diagnoses = [found[each.device.name] for each in wanted]
     for diagnosis in diagnoses:
         _show(diagnosis)

@@ -146,6 +146,11 @@ class DoctorTests(SynchronousTestCase):
         self.assertIn(f"{link}\n  read by    the server at {url}, whose figures these are\n", result.output)
         self.assertIn("All is well.", result.output)
 
+    def test_a_server_that_is_not_there(self) -> None:
+        """When nobody answers where a server was said to be, that is told."""
+        _, told = self.doctor("--device", "/nowhere/tty", "--http", NOWHERE).communicate(timeout=PATIENCE_S)
+        self.assertIn(f"No server answers at --http {NOWHERE}, so all devices were listened to.\n", told)
+
 
 class SettingsTests(SynchronousTestCase):
     """What is looked at."""
