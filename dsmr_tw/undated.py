@@ -1,9 +1,9 @@
 """Responsible for telegrams that have no time of their own while the server does not know the time either.
 
 A computer without a battery begins in 1970, or in whatever year its system thinks of, until the network tells the time.
-A telegram with a clock counts by that. One without waits in a spool of its own, dated by the time since the computer
-was switched on, which nobody sets; when the clock is set, each gets the date that it should have had, and goes the way
-of all telegrams.
+A telegram with a clock that is trusted counts by that. Any other waits in a spool of its own, dated by the time since
+the computer was switched on, which nobody sets; when the clock is set, each gets the date that it should have had, and
+goes the way of all telegrams.
 
 That holds for a new process, too, as long as the computer was not switched off meanwhile: the spool lies in a directory
 with the name of this run of the machine.
@@ -25,7 +25,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from dsmr_tw.domain.parse import TelegramParser
 from dsmr_tw.domain.reading import SECOND, YEAR_2020, Arrival, Receipt
+from dsmr_tw.domain.spooled import record_in, record_of
 from dsmr_tw.errors import IntakeFull, StoreUnavailable
 from dsmr_tw.groupcommit import GroupCommit
 from dsmr_tw.interfaces import IReporting, ISpool
@@ -56,6 +58,7 @@ class Undated(Service):
 
     heading: ClassVar[str] = "undated"
     _spooling: Spooling = field(init=False)
+    _parser: TelegramParser = field(factory=TelegramParser, init=False)
 
     def __attrs_post_init__(self) -> None:
         commits = GroupCommit(
@@ -81,12 +84,14 @@ class Undated(Service):
     def wants(self, arrival: Arrival) -> bool:
         """Whether this must wait for its date, or for others that do."""
         reading = arrival.reading
-        dateless = reading is not None and reading.at == arrival.received_at and not arrival.by_arrival
+        dateless = arrival.by_arrival or (reading is not None and reading.at == arrival.received_at)
         return dateless and (self._spooling.is_behind or not knows_the_time(self.clock))
 
     def hear(self, arrival: Arrival) -> None:
         """Keep a telegram of a line."""
-        self._spooling.hear(_dated(arrival, round(self.since_boot() * SECOND)))
+        at, reading = round(self.since_boot() * SECOND), arrival.reading
+        reading = None if reading is None else evolve(reading, at=at)
+        self._spooling.hear(evolve(arrival, received_at=at, reading=reading))
 
     async def add(self, groups: Sequence[Sequence[Arrival]], now: int) -> list[list[Receipt]]:
         """Date telegrams and have them taken.
@@ -96,7 +101,7 @@ class Undated(Service):
         if not knows_the_time(self.clock):
             raise StoreUnavailable("the clock of this server is not set yet")
         began = round((self.clock.seconds() - self.since_boot()) * SECOND)
-        arrivals = [_dated(arrival, began + arrival.received_at) for group in groups for arrival in group]
+        arrivals = [self._dated(arrival, began + arrival.received_at) for group in groups for arrival in group]
         try:
             await self.take(arrivals)
         except IntakeFull as error:
@@ -112,8 +117,6 @@ class Undated(Service):
         lost = self._spooling.lost
         return [f"{lost} readings of a line without a clock of its own could not be kept"] if lost else []
 
-
-def _dated(arrival: Arrival, at: int) -> Arrival:
-    """The telegram as if it had come then."""
-    reading = arrival.reading
-    return evolve(arrival, received_at=at, reading=None if reading is None else evolve(reading, at=at))
+    def _dated(self, arrival: Arrival, at: int) -> Arrival:
+        """The telegram as if it had come then; the times of its devices may depend on that, so it is read once more."""
+        return evolve(record_in(record_of(arrival)), received_at=at).arrival(self._parser)

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from dsmr_tw.datalogger import Datalogger
-from dsmr_tw.domain.reading import SECOND
+from dsmr_tw.domain.reading import SECOND, Arrival
 from dsmr_tw.domain.telegram import RawTelegram, telegrams_in
 from dsmr_tw.interfaces import IReporting
 from dsmr_tw.spool import Spool
@@ -32,9 +32,9 @@ def silent(number: int) -> RawTelegram:
     return raw
 
 
-def telling(number: int) -> RawTelegram:
-    """The same of a meter with a clock: so many seconds after noon."""
-    clock = ZONE.local(NOON + number * SECOND).strftime("%y%m%d%H%M%SS")
+def telling(number: int, seconds: int | None = None) -> RawTelegram:
+    """The same of a meter with a clock: so many seconds after noon, as many as kWh if nothing else is said."""
+    clock = ZONE.local(NOON + (number if seconds is None else seconds) * SECOND).strftime("%y%m%d%H%M%SS")
     [raw] = telegrams_in(telegram(clock=clock, delivered=f"{number:06}.000"))
     return raw
 
@@ -123,6 +123,22 @@ class UndatedTests(SynchronousTestCase):
         self.house.read(telling(2))
         self.house.go_on(2)
         self.assertEqual(self.house.dated, {2: 2})
+
+    def test_a_clock_that_is_not_trusted(self) -> None:
+        """With --trust-clock server all wait, and then are dated by it; so are the gas meter's times."""
+        seen: list[Arrival] = []
+        self.house.datalogger.followers += (lambda arrivals, receipts: seen.extend(arrivals),)
+        self.house.datalogger.by_arrival = True
+        self.house.read(telling(1, -3 * 3600))
+        self.house.go_on(10)
+        self.house.read(silent(2))
+        self.house.go_on(10)
+        self.assertEqual(self.house.dated, {})
+        self.house.set_the_clock()
+        self.house.go_on(11)
+        self.assertEqual(self.house.dated, {1: 25, 2: 35})
+        late = [(arrived.devices[0].at - NOON) / SECOND for arrived in seen]
+        self.assertEqual(late, [3 * 3600 - 300, -300])
 
     def test_fresh_ones_wait_behind_the_old(self) -> None:
         """When the clock was just set, what comes now does not overtake what came before."""
