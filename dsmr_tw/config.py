@@ -26,6 +26,7 @@ from dsmr_tw.weatherfeeds import feed_of
 MOST_DEMO_DAYS: Final = 3660
 LEAST_DAYS_KEPT: Final = 2
 MOST_DAYS_KEPT: Final = 36_600
+BACKUPS_KEPT: Final = 7
 PROMISED_SECONDS: Final = 5.0
 """How long a reading of the line may stay in memory before the promise about the line is weaker than documented."""
 
@@ -150,7 +151,7 @@ class Settings:
     commit_interval: float = field(default=1.0, validator=_at_least(0, "takes a number of seconds, 0 or more"))
     keep_readings: str = field(default="forever", validator=_is_retention)
     backup_daily: Path | None = None
-    keep: int = field(default=7, validator=_at_least(1, "takes a number, 1 or more"))
+    keep: int = field(default=BACKUPS_KEPT, validator=_at_least(1, "takes a number, 1 or more"))
     http: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
     p1_server: str | None = None
     forward: tuple[str, ...] = ()
@@ -208,6 +209,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--demo and --device exclude each other: a demo's readings would stand among real ones.")
     if settings.demo_days and not settings.demo:
         raise SettingsError("--demo-days fills the past of the simulated house, so it needs --demo.")
+    if settings.keep != BACKUPS_KEPT and settings.backup_daily is None:
+        raise SettingsError("--keep says how many backups of --backup-daily are kept, and none are made.")
     if settings.p1_server is not None and not (settings.demo or settings.device):
         raise SettingsError("--p1-server serves what a device prints, so it needs --device, or --demo.")
     if settings.ca_file is not None and not settings.forward:

@@ -191,6 +191,13 @@ class RefusalTests(SettingsCase):
         self.assertIn("--demo-days", self.sentence(demo_days="3"))
         self.assertEqual(self.settings(demo_days="3", demo=True).demo_days, 3)
 
+    def test_keeping_backups_that_nobody_makes(self) -> None:
+        """Whoever says how many backups to keep wants some to be made."""
+        self.assertEqual(
+            self.sentence(keep="30"), "--keep says how many backups of --backup-daily are kept, and none are made."
+        )
+        self.assertEqual(self.settings(keep="30", backup_daily="/mnt/disk").keep, 30)
+
     def test_there_is_something_to_serve(self) -> None:
         """Telegrams are served of what is read: a device, or the simulated house."""
         self.assertIn("--p1-server serves what a device prints", self.sentence(p1_server="tcp:2001"))
