@@ -16,9 +16,12 @@ from typing import Any, Final
 
 from attrs import define, frozen
 from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from dsmr_tw.clock import SteadyClock, make_steady
+from dsmr_tw.clock import Boot, SteadyClock, make_steady
+from dsmr_tw.domain.arrival import arrival
+from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.parse import Telegram, TelegramParser
 from dsmr_tw.domain.reading import SECOND, Origin
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram
@@ -33,9 +36,13 @@ from dsmr_tw.options import TableOptions
 from dsmr_tw.sinks.p1server import P1Server
 from dsmr_tw.source import ShowTelegram
 from dsmr_tw.sourcing import Sourcing, decryption
+from dsmr_tw.spool import Spool
 from dsmr_tw.statedir import StateDir
+from dsmr_tw.store.threads import Threads
 from dsmr_tw.systemd import UNHEARD, Notifying, Told
 from dsmr_tw.targets import target_settings, targeting
+from dsmr_tw.undated import Undated
+from dsmr_tw.undatedspool import undated_spool
 
 ZONE: Final = "Europe/Amsterdam"
 """What is kept with telegrams that wait, for whoever stores them here after all; the servers do not learn it."""
@@ -107,24 +114,29 @@ def build(
     state.prepare()
     state.lock()
     to = targeting(servers, settings.ca_file, settings.state_dir, ZONE, reactor, clock, limits, monotonic)
+    waiting = _waiting(settings, reactor, clock, limits)
+    undated = None if waiting is None else waiting.undated
+    if undated is not None:
+        to.forwards.wait_for(undated)
     p1_server = None if settings.p1_server is None else P1Server(clock, limits)
     sources = Sourcing(
         reactor=reactor,
         clock=clock,
-        on_telegram=to.forwards.hearing(partial(_understand, TelegramParser())),
+        on_telegram=to.forwards.hearing(partial(_understand, TelegramParser(), undated)),
         on_error=_pass_over,
         on_wire=partial(_wire, p1_server),
         crc=CrcPolicy(settings.crc),
         baud=None if settings.baud == "auto" else int(settings.baud),
         decryption=decryption(settings.decryption_key_file),
     ).devices(settings.device)
-    parts = [to.forwards, *([] if p1_server is None else [p1_server])]
+    parts = [part for part in (to.forwards, undated, p1_server) if part is not None]
     health = ForwardHealth(clock, int(clock.seconds()) * SECOND, limits, sources, parts)
 
     service = Datalogger()
     for part in (
         _State(state),
         to.service,
+        *([] if waiting is None else [waiting]),
         *sources,
         *(
             []
@@ -150,6 +162,39 @@ class _State(Service):
         self.state.release()
 
 
+@define(eq=False)
+class Waiting(Service):
+    """Telegrams that nobody can date yet: they wait here, in a spool of their own, and go to the servers then."""
+
+    undated: Undated
+    spool: Spool
+    thread: Threads
+
+    def startService(self) -> None:
+        """Begin with what waits since an earlier process."""
+        super().startService()
+        self.undated.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when all of it is sent on, or in the spool."""
+        super().stopService()
+        return self.undated.stopService().addCallback(lambda _: self._close())
+
+    def _close(self) -> None:
+        self.spool.close()
+        self.thread.stop()
+
+
+def _waiting(settings: ForwardSettings, reactor: Any, clock: IReactorTime, limits: Limits) -> Waiting | None:
+    """Where telegrams wait for their date; ``None`` when our clock is set and none wait."""
+    thread = Threads(reactor, 1, "undated-spool")
+    boot = Boot()
+    spool = undated_spool(settings.state_dir, clock, boot, thread)
+    if spool is None:
+        return None
+    return Waiting(Undated(spool, clock, boot.seconds, lambda arrivals: succeed(None), limits), spool, thread)
+
+
 def _serving(settings: ForwardSettings, reactor: Any, health: ForwardHealth, limits: Limits) -> list[Listening]:
     """The ports where ``/health`` is served, if it shall be."""
     if not settings.http:
@@ -165,9 +210,16 @@ def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> ShowTelegram | None:
     return None if p1_server is None else partial(p1_server.offer, sign=crc is CrcPolicy.OPTIONAL)
 
 
-def _understand(parser: TelegramParser, raw: RawTelegram, received_at: int, origin: Origin) -> Telegram:
-    """What a telegram says; what can't be understood is no telegram, and is not sent."""
-    return parser.parse(raw)
+def _understand(
+    parser: TelegramParser, undated: Undated | None, raw: RawTelegram, received_at: int, origin: Origin
+) -> Telegram:
+    """What a telegram says, which waits if it has no date; what can't be understood is no telegram, and is not sent."""
+    telegram = parser.parse(raw)
+    if undated is not None:
+        arrived = arrival(telegram, origin, received_at, meter_zone(ZONE))
+        if undated.wants(arrived):
+            undated.hear(arrived)
+    return telegram
 
 
 def _pass_over(origin: Origin, error: TelegramError) -> None:

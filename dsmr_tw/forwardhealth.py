@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from dsmr_tw import __version__
 from dsmr_tw.domain.localtime import to_utc_text
-from dsmr_tw.domain.reading import SECOND
+from dsmr_tw.domain.reading import SECOND, YEAR_2020
 from dsmr_tw.interfaces import IHealth, IReporting, ISource
 from dsmr_tw.limits import Limits
 
@@ -35,13 +35,16 @@ class ForwardHealth:
         """See ``IHealth``."""
         healths = [source.health for source in self.sources]
         problems = [problem for health in healths if (problem := health.problem())]
+        now = int(self.clock.seconds()) * SECOND
+        if now < YEAR_2020:
+            problems.append(f"the clock of this computer is not set: it says {to_utc_text(now)}")
         problems += [problem for part in self.parts for problem in part.problems()]
         return {
             "status": "degraded" if problems else "ok",
             "problems": problems,
             "version": __version__,
             "started_at": to_utc_text(self.started_at),
-            "now": to_utc_text(int(self.clock.seconds()) * SECOND),
+            "now": to_utc_text(now),
             "sources": [health.figures() for health in healths],
             **{part.heading: part.figures() for part in self.parts},
             "limits": dict(self.limits.hits),

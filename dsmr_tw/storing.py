@@ -1,33 +1,26 @@
-"""Responsible for where a server keeps things: the store that the settings name, brought up to date, and spools.
+"""Responsible for where a server keeps things: the store that the settings name, brought up to date, and backups.
 
-Tests: ``tests/test_storing.py``, ``tests/test_tap.py``
+Tests: ``tests/test_tap.py``
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from dsmr_tw.backupfiles import BackupDirectory
-from dsmr_tw.clock import Boot
 from dsmr_tw.config import Settings
 from dsmr_tw.errors import DiskFull, SettingsError, StoreUnavailable
 from dsmr_tw.interfaces import IStore
 from dsmr_tw.known import Known
 from dsmr_tw.lasting import make_directory
-from dsmr_tw.spool import Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.connect import original_at, served_postgres_store, sqlite_store, store_at
 from dsmr_tw.store.threads import Threads, result_of
-from dsmr_tw.undated import knows_the_time
-
-UNDATED: Final = "undated"
-"""The name of the directory in a state directory, with one in it for each run of the machine."""
 
 _log = Logger()
 
@@ -37,37 +30,6 @@ def server_store(settings: Settings, reactor: Any, clock: IReactorTime, writer: 
     if settings.database_url is None:
         return sqlite_store(settings.database_path, settings.zone, writer, readers)
     return served_postgres_store(settings.database_url, settings.zone, reactor, clock, writer, readers)
-
-
-def undated_spool(state: Path, clock: IReactorTime, boot: Boot, spooler: Threads) -> Spool | None:
-    """Where telegrams wait that nobody can date yet; ``None`` when the clock is set and none wait.
-
-    Raises: ``StoreRefused`` when it can't be used.
-    """
-    own = state / UNDATED / boot.id
-    for path in sorted((state / UNDATED).iterdir()) if (state / UNDATED).is_dir() else ():
-        if path != own and path.is_dir():
-            _see_to_earlier(path, spooler)
-    if knows_the_time(clock) and not own.is_dir():
-        return None
-    spool = Spool(own, spooler)
-    spool.open()
-    return spool
-
-
-def _see_to_earlier(path: Path, spooler: Threads) -> None:
-    """Remove what an earlier run of the machine left, if it is empty."""
-    try:
-        path.rmdir()
-    except OSError:
-        spool = Spool(path, spooler)
-        spool.survey()
-        _log.warn(
-            "{records} telegrams have no date, and nobody knows it: they came in an earlier run of this machine, "
-            "before its clock was set. They are kept in {path}",
-            records=spool.records,
-            path=str(path),
-        )
 
 
 def server_backups(settings: Settings, reactor: Any) -> BackupDirectory | None:

@@ -56,9 +56,10 @@ from dsmr_tw.sourcing import DEMO, Sourcing, decryption
 from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.statedir import StateDir
 from dsmr_tw.store.threads import Threads
-from dsmr_tw.storing import prepare, server_backups, server_store, undated_spool
+from dsmr_tw.storing import prepare, server_backups, server_store
 from dsmr_tw.systemd import START_S, UNHEARD, Notifying, Told
 from dsmr_tw.undated import Undated
+from dsmr_tw.undatedspool import undated_spool
 from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
 
@@ -167,6 +168,8 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
     p1_server = None if settings.p1_server is None else P1Server(clock, limits)
     forwarding = _forwarding(settings, reactor, clock, limits)
     forwards = None if forwarding is None else forwarding.forwards
+    if forwards is not None and undated is not None:
+        forwards.wait_for(undated)
     sourcing = Sourcing(
         reactor=reactor,
         clock=clock,
@@ -233,7 +236,7 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
         *_looking(settings, live, clock),
         _every(LOOK_SECONDS, left.look, clock),
         *_serving(settings, reactor, p1_server),
-        Leaving(site.connections, reactor),
+        Leaving(site.connections, clock),
         *(listening(reactor, description, site) for description in settings.http),
         told,
     )

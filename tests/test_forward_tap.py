@@ -17,16 +17,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 import dsmr_tw
-from dsmr_tw.domain.reading import SECOND, Origin
+from dsmr_tw.clock import SteadyClock
+from dsmr_tw.domain.reading import SECOND, Arrival, Origin
 from dsmr_tw.domain.spooled import Record
 from dsmr_tw.errors import StoreRefused
-from dsmr_tw.forward_tap import Options, Parts, build, makeService
+from dsmr_tw.forward_tap import Options, Parts, Waiting, build, makeService
 from dsmr_tw.forwardconfig import OPTIONS, ForwardSettings, settings_from
 from dsmr_tw.healthpage import HealthPage, health_site
 from dsmr_tw.interfaces import IHealth
 from dsmr_tw.limits import Limits
 from dsmr_tw.listening import Listening
+from dsmr_tw.source import Source
 from dsmr_tw.sourcehealth import SourceHealth
+from dsmr_tw.systemd import Told
 from tests.arrivals import NOON
 from tests.telegramtext import telegram
 from tests.test_forwards import raw
@@ -55,7 +58,8 @@ class OptionsCase(SynchronousTestCase):
 
     def close(self, parts: Parts) -> None:
         """Let others use what a service that was not started holds: its state directory, and the spools in it."""
-        for part in list(parts.service.services)[:2]:
+        holding = [part for part in parts.service.services if not isinstance(part, Listening | Source | Told)]
+        for part in reversed(holding):
             self.successResultOf(maybeDeferred(part.stopService))
 
 
@@ -109,7 +113,7 @@ class ComposedTests(OptionsCase):
 
     def built(self, *arguments: str, clock: IReactorTime | None = None) -> Parts:
         """The parts, not started."""
-        parts = build(self.parsed(*arguments).settings, reactor, clock)
+        parts = build(self.parsed(*arguments).settings, reactor, clock or SteadyClock(reactor))
         self.addCleanup(self.close, parts)
         return parts
 
@@ -127,6 +131,23 @@ class ComposedTests(OptionsCase):
         self.assertEqual([(record.received_at, record.telegram) for record in taken], [(NOON, telegram().strip())])
         source.on_error(Origin("device /dev/ttyUSB0"), ValueError())  # type: ignore[attr-defined]
         self.assertFalse([part for part in parts.service.services if isinstance(part, Listening)])
+
+    def test_a_clock_that_is_not_set(self) -> None:
+        """A telegram without a clock waits for its date, one with a clock does not; the health says why."""
+        parts = self.built(clock=Clock())
+        taken: list[Record] = []
+        parts.forwards.servers[0].take = taken.append  # type: ignore[assignment, method-assign]
+        [waiting] = [part for part in parts.service.services if isinstance(part, Waiting)]
+        held: list[Arrival] = []
+        waiting.undated.hear = held.append  # type: ignore[assignment, method-assign]
+        [source] = parts.health.sources
+        for text in (telegram(without="0-0:1.0.0"), telegram()):
+            source.on_telegram(raw(text), 0, Origin("device /dev/ttyUSB0"))  # type: ignore[attr-defined]
+        self.assertEqual([record.telegram for record in taken], [telegram().strip()])
+        self.assertEqual([arrival.telegram for arrival in held], [telegram(without="0-0:1.0.0").strip()])
+        report = parts.health.report()
+        self.assertEqual(report["problems"], ["the clock of this computer is not set: it says 1970-01-01T00:00:00Z"])
+        self.assertEqual(report["undated"], {"waiting": 0, "bytes": 0})
 
     def test_what_else_it_may_serve(self) -> None:
         """Its health, and the telegrams, on ports that are named."""
@@ -172,7 +193,7 @@ class HealthTests(OptionsCase):
     def setUp(self) -> None:
         """A service that was just made."""
         super().setUp()
-        self.parts = build(self.parsed().settings, reactor)
+        self.parts = build(self.parsed().settings, reactor, SteadyClock(reactor))
         self.addCleanup(self.close, self.parts)
 
     def test_report(self) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import evolve
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from dsmr_tw.domain.arrival import arrival
 from dsmr_tw.domain.forwarded import Answer
+from dsmr_tw.domain.localtime import meter_zone
 from dsmr_tw.domain.parse import Telegram, TelegramParser
-from dsmr_tw.domain.reading import Origin, Receipt
+from dsmr_tw.domain.reading import SECOND, Arrival, Origin, Receipt
 from dsmr_tw.domain.spooled import Record
 from dsmr_tw.domain.telegram import CrcPolicy, RawTelegram, outcomes_in
 from dsmr_tw.errors import StoreUnavailable, TelegramError
 from dsmr_tw.forwarding import Forward
 from dsmr_tw.forwards import BEHIND_S, Forwards
-from dsmr_tw.interfaces import IReporting
+from dsmr_tw.interfaces import IReporting, ITarget
 from dsmr_tw.spool import Spool
+from dsmr_tw.undated import Undated
 from dsmr_tw.unsent import Unsent
 from tests.arrivals import NOON, heard
 from tests.forwardcase import ForwardCase, Target, away, numbered
@@ -85,6 +91,100 @@ class OfferedTests(OfferedCase):
         self.forwards.stored({own.origin.name}, [posted, posted, own, without], [new, old, new, new])
         self.assertEqual([record.telegram for record in self.given], [posted.telegram] * 2)
         self.assertEqual(self.given[0].received_at, posted.received_at)
+
+
+@implementer(ITarget)
+class Deaf:
+    """A server that is away."""
+
+    name = "http://deaf.example"
+
+    def post(self, records: Sequence[Record]) -> Deferred[Answer]:
+        """See ``ITarget``."""
+        return fail(away(()))
+
+
+class DatedTests(ForwardCase):
+    """Telegrams without a clock, on a computer that begins in 1970."""
+
+    def setUp(self) -> None:
+        """It is on for 25 seconds; the server takes everything."""
+        super().setUp()
+        self.clock.rightNow = self.ticks.rightNow = 25.0
+        self.waiting = Spool(self.directory.with_name("undated"), maybeDeferred)
+        self.waiting.open()
+        self.addCleanup(self.waiting.close)
+        self.dated: list[Arrival] = []
+        self.undated = Undated(self.waiting, self.clock, self.ticks.seconds, self.store, self.limits)
+        self.forwards = Forwards([self.forward], "Europe/Amsterdam")
+        self.forwards.wait_for(self.undated)
+        self.undated.startService()
+        self.addCleanup(lambda: self.successResultOf(self.undated.stopService()))
+
+    def store(self, arrivals: Sequence[Arrival]) -> Deferred[None]:
+        """What a server of ours does with them itself."""
+        self.dated += arrivals
+        return succeed(None)
+
+    def hear(self, text: str, by_arrival: bool = False) -> None:
+        """A telegram comes from the line."""
+
+        def take(raw: RawTelegram, received_at: int, origin: Origin) -> Telegram:
+            said = TelegramParser().parse(raw)
+            arrived = arrival(said, origin, received_at, meter_zone("Europe/Amsterdam"), by_arrival)
+            if self.undated.wants(arrived):
+                self.undated.hear(arrived)
+            return said
+
+        self.forwards.hearing(take)(raw(text), round(self.clock.seconds() * SECOND), CABLE)
+
+    def sent(self, record: Record) -> tuple[str, int]:
+        """A telegram as the server gets it: what it is, and how many seconds after noon it arrived."""
+        return record.telegram, (record.received_at - NOON) // SECOND
+
+    def test_they_wait_for_their_date(self) -> None:
+        """A server that gets them after a long time gets each with the time at which it came, and gets it once."""
+        silent = telegram(without="0-0:1.0.0").strip()
+        given: list[Record] = []
+        self.forward.take = given.append  # type: ignore[assignment, method-assign]
+        self.hear(f"{silent}\r\n")
+        self.pass_time(600)
+        self.assertEqual((given, self.dated), ([], []))
+        self.hear(f"{silent}\r\n")
+        self.clock.rightNow = NOON / SECOND + 1000
+        self.pass_time(30)
+        # The second one came when the clock was set to noon and 1000 seconds, the first 600 s before that.
+        self.assertEqual([self.sent(record) for record in given], [(silent, 400), (silent, 1000)])
+        self.assertEqual(len(self.dated), 2)
+        self.hear(f"{silent}\r\n")
+        self.assertEqual(self.sent(given[2]), (silent, 1030))
+
+    def test_one_with_a_clock(self) -> None:
+        """It counts by that, and does not wait."""
+        given: list[Record] = []
+        self.forward.take = given.append  # type: ignore[assignment, method-assign]
+        self.hear(telegram())
+        self.assertEqual([record.telegram for record in given], [telegram().strip()])
+
+    def test_one_with_a_clock_that_is_not_trusted(self) -> None:
+        """It waits for its date here, and not on its way elsewhere; it is sent once."""
+        given: list[Record] = []
+        self.forward.take = given.append  # type: ignore[assignment, method-assign]
+        self.hear(telegram(), by_arrival=True)
+        self.assertEqual((len(given), len(self.dated)), (1, 0))
+        self.clock.rightNow = NOON / SECOND
+        self.pass_time(30)
+        self.assertEqual((len(given), len(self.dated)), (1, 1))
+
+    def test_the_server_is_away(self) -> None:
+        """What was on the disk until it was dated is on the disk at once, and not in memory alone."""
+        self.forward.target = Deaf()
+        self.hear(telegram(without="0-0:1.0.0"))
+        self.pass_time(5)
+        self.clock.rightNow = NOON / SECOND
+        self.pass_time(30)
+        self.assertEqual(len(self.dated), 1)
+        self.assertEqual((self.forward.unsent.in_memory, self.spool.records), (0, 1))
 
 
 class ToldTests(ForwardCase):

@@ -31,6 +31,7 @@ ROOF = tuple(
     f"dsmr_tw.{name}"
     for name in (
         "clock config gathering options sourcing tap forward_tap forwardconfig targets opening storing progress cli"
+        " undatedspool"
     ).split()
 )
 WINGS = (

@@ -53,7 +53,7 @@ def arrival(telegram: Telegram, origin: Origin, received_at: int, zone: MeterZon
         zone.name,
         month_peaks(telegram, zone),
         failures(telegram, zone),
-        by_arrival,
+        by_arrival and at is not None,
     )
 
 

@@ -63,8 +63,7 @@ class Record:
 
         Raises: ``DsmrError`` when this program, unlike the one that wrote it, sees no telegram in it.
         """
-        data, _, crc = self.telegram.rpartition("!")
-        raw = RawTelegram(f"{data}!".encode("latin-1"), int(crc, 16) if crc else None)
+        raw = RawTelegram.of_text(self.telegram)
         return arrival(parser.parse(raw), self.origin, self.received_at, meter_zone(self.zone), self.by_arrival)
 
 

@@ -74,6 +74,12 @@ class RawTelegram:
     crc: int | None
     """The CRC as printed; ``None`` when it was absent or, with ``CrcPolicy.OFF``, unreadable."""
 
+    @classmethod
+    def of_text(cls, text: str) -> RawTelegram:
+        """The telegram whose ``text`` this is."""
+        data, _, crc = text.rpartition("!")
+        return cls(f"{data}!".encode("latin-1"), int(crc, 16) if crc else None)
+
     @property
     def computed_crc(self) -> int:
         """The CRC of the bytes; another than the printed one only where the policy allows it."""

@@ -378,5 +378,6 @@ class ByArrivalTests(SynchronousTestCase):
     def test_no_clock(self) -> None:
         """There is nothing to put right."""
         data = made_up(gas_clock="240402115500S", without="0-0:1.0.0").encode()
+        self.assertFalse(by_arrival(data).by_arrival)
         self.assertEqual(by_arrival(data).reading, arrived(data).reading)
         self.assertEqual(by_arrival(data).devices, arrived(data).devices)

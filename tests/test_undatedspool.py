@@ -1,4 +1,4 @@
-"""Tests of dsmr_tw.storing: where telegrams wait that nobody can date yet."""
+"""Tests of dsmr_tw.undatedspool: where telegrams wait that nobody can date yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from dsmr_tw.clock import Boot
 from dsmr_tw.domain.spooled import record_of
 from dsmr_tw.spool import Spool
-from dsmr_tw.storing import undated_spool
+from dsmr_tw.undatedspool import undated_spool
 from tests.arrivals import NOON
 from tests.spoolingcase import taken
 
