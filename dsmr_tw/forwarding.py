@@ -64,6 +64,8 @@ class Forward(Service):
     _most: int = field(default=MOST_TOGETHER, init=False)
     """How many go in one request, since some were refused together."""
     _refused_in_a_row: int = field(default=0, init=False)
+    _refused_with: set[int] = field(factory=set, init=False)
+    """The statuses that the log has told of: one meter of two may be refused with every telegram."""
     _keeping: IDelayedCall | None = field(default=None, init=False)
     _kept: Deferred[None] | None = field(default=None, init=False)
     """Fires when what is in memory has been put into the spool, if it took it."""
@@ -160,7 +162,8 @@ class Forward(Service):
         await self.unsent.refuse(record, answer.words)
         self._keep_no_more()
         self._refused_in_a_row += 1
-        if self._refused_in_a_row == 1:
+        if answer.status not in self._refused_with:
+            self._refused_with.add(answer.status)
             self._log.warn("{to} refuses a telegram, which is kept: {reason}", to=self.target.name, reason=answer.words)
         if self._refused_in_a_row > REFUSED_IN_A_ROW:
             return self._fail(f"it refuses all telegrams; {answer.words}")

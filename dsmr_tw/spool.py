@@ -45,6 +45,9 @@ SPOOL: Final = "spool"
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 """A file that has grown so large is not written to any more."""
 
+REFUSED_SHARE: Final = 4
+"""What is refused may take this part of the room of a spool; what else is refused is counted, and not kept."""
+
 _NAME: Final = re.compile(r"(\d{10})\.spool")
 _REFUSED: Final = b"# refused: "
 
@@ -71,6 +74,8 @@ class Spool:
     """The number of the next file."""
     _kept_bytes: int = field(default=0, init=False)
     """Of files that stay whatever is stored."""
+    _refused_is_full: bool = field(default=False, init=False)
+    """Whether the last that was refused found no room."""
     _lock: int | None = field(default=None, init=False)
     _log = Logger()
 
@@ -103,8 +108,7 @@ class Spool:
         kept = [self.path / name for name in names if name.endswith(".damaged") or name == "refused"]
         self._kept_bytes = sum(path.stat().st_size for path in kept)
         self.damaged = sum(path.suffix == ".damaged" for path in kept) + sum(one.is_damaged for one in segments)
-        refused = self.path / "refused"
-        self.refused = refused.read_bytes().count(b"\n" + _REFUSED) if refused.exists() else 0
+        self.refused = _refused_in(self.path / "refused")
 
     def close(self) -> None:
         """Let others use the directory."""
@@ -229,12 +233,19 @@ class Spool:
         with self._disk():
             file = os.open(self.path / "refused", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                write(file, lines)
-                os.fsync(file)
-                sync_directory(self.path)
+                is_full = os.fstat(file).st_size + len(lines) > self.most_bytes // REFUSED_SHARE
+                if not is_full:
+                    write(file, lines)
+                    os.fsync(file)
+                    sync_directory(self.path)
+                    self._kept_bytes += len(lines)
             finally:
                 os.close(file)
-        self._kept_bytes += len(lines)
+        if is_full and not self._refused_is_full:
+            self._log.error(
+                "{path} is full, what else is refused is not kept: move it away", path=f"{self.path}/refused"
+            )
+        self._refused_is_full = is_full
         self.refused += 1
 
     @contextmanager
@@ -243,3 +254,11 @@ class Spool:
             yield
         except OSError as error:
             raise StoreUnavailable(with_advice(f"{self.path}: {error.strerror}", error.errno)) from error
+
+
+def _refused_in(path: Path) -> int:
+    """How many telegrams are in the file of those that were refused."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return sum(line.startswith(_REFUSED) for line in file)

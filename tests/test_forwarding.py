@@ -183,6 +183,12 @@ class RefusedTests(ForwardCase):
         self.refuse(*range(1, 9))
         self.assertEqual(len(self.logged(self.take, *range(1, 9))), 1)
 
+    def test_told_once_of_one_in_two(self) -> None:
+        """A server that takes the telegrams of one meter, and refuses those of another, does not fill the log."""
+        self.take(0)
+        self.refuse(*range(1, 100, 2))
+        self.assertEqual(len(self.logged(self.take, *range(1, 100))), 1)
+
     def test_all_of_them(self) -> None:
         """A server that refuses everything is asked less and less often: it may be no such server at all."""
         self.refuse(*range(1000))

@@ -10,6 +10,7 @@ from struct import pack
 from tempfile import mkdtemp
 from zlib import crc32
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -292,10 +293,10 @@ class FullTests(SpoolCase):
         """The bound is one for the whole directory."""
         self.append(ONE)
         self.spoil()
-        self.reopen(most_bytes=200)
-        self.failureResultOf(self.spool.append([os.urandom(150)]), SpoolFull)
+        self.reopen(most_bytes=600)
+        self.failureResultOf(self.spool.append([os.urandom(550)]), SpoolFull)
         self.successResultOf(self.spool.refuse("x" * 100, "why"))
-        self.failureResultOf(self.spool.append([os.urandom(50)]), SpoolFull)
+        self.failureResultOf(self.spool.append([os.urandom(450)]), SpoolFull)
 
     def test_a_full_disk(self) -> None:
         """What could not be written whole was not written; what comes later stands in a new file."""
@@ -341,6 +342,22 @@ class RefusedTests(SpoolCase):
         self.assertEqual(self.spool.refused, 2)
         self.reopen()
         self.assertEqual((self.spool.refused, self.spool.records, self.spool.damaged), (2, 0, 0))
+
+    def test_it_leaves_room_for_what_waits(self) -> None:
+        """However many are refused they never take all room; what is not kept is counted, and told of once."""
+        self.reopen(most_bytes=4000)
+        with capturedLogs() as events:
+            for _ in range(20):
+                self.successResultOf(self.spool.refuse("x" * 100, "why"))
+        size = (self.directory / "refused").stat().st_size
+        self.assertTrue(800 < size <= 1000, size)
+        self.assertEqual(self.spool.refused, 20)
+        [said] = [formatEvent(event) or "" for event in events]
+        self.assertIn("refused is full, what else is refused is not kept: move it away", said)
+        self.append(ONE)
+        (self.directory / "refused").unlink()
+        self.successResultOf(self.spool.refuse("another\n", "why"))
+        self.assertIn("another", (self.directory / "refused").read_text())
 
 
 class LockTests(SpoolCase):
