@@ -172,6 +172,11 @@ class Settings:
         return None if self.baud == "auto" else int(self.baud)
 
     @property
+    def dates_by_arrival(self) -> bool:
+        """Whether our clock dates telegrams, and not the meter's."""
+        return self.trust_clock == "server"
+
+    @property
     def keep_days(self) -> int | None:
         """How many days all readings are kept; ``None``: for ever."""
         return days_kept(self.keep_readings)

@@ -5,7 +5,7 @@ Tests: ``tests/test_opening.py``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from attrs import define, field
 from twisted.application.service import Service
@@ -17,16 +17,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from dsmr_tw.api.auth import KeyRing
-from dsmr_tw.datalogger import Datalogger
 from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.health import DIRECTORIES
-from dsmr_tw.interfaces import IReporting, IStore
+from dsmr_tw.interfaces import IReporting
+from dsmr_tw.keeping import Keeping
 from dsmr_tw.keys import owner_key
-from dsmr_tw.spool import Spool
-from dsmr_tw.statedir import StateDir
-from dsmr_tw.store.threads import Threads
 
 RETRY_S = 5
 
@@ -36,16 +33,10 @@ RETRY_S = 5
 class Opening(Service):
     """Opens the store, sees to the owner's key, and loads what others keep in memory."""
 
-    store: IStore
-    state: StateDir
+    kept: Keeping
     clock: IReactorTime
-    datalogger: Datalogger
     keys: KeyRing
     max_power_w: int
-    writer: Threads
-    readers: Threads
-    spools: Sequence[Spool]
-    spooler: Threads
     opened: Deferred[None] | None = field(default=None, init=False)
     """Fires when the store was opened."""
     on_known: Callable[[], object] = field(default=lambda: None, init=False)
@@ -80,13 +71,13 @@ class Opening(Service):
         if self.opened is not None:
             self.opened.cancel()
         # Whoever still reads a long page finishes it before the connections are closed.
-        self.readers.stop()
-        await self.store.close()
-        self.writer.stop()
-        for spool in self.spools:
+        self.kept.readers.stop()
+        await self.kept.store.close()
+        self.kept.writer.stop()
+        for spool in self.kept.spools:
             spool.close()
-        self.spooler.stop()
-        self.state.release()
+        self.kept.spooler.stop()
+        self.kept.state.release()
 
     async def _open(self) -> None:
         while not await self._is_open():
@@ -116,16 +107,16 @@ class Opening(Service):
 
     async def _load(self) -> None:
         now = int(self.clock.seconds() * SECOND)
-        await self.store.open()
-        await self.store.ledger.configure(self.max_power_w)
-        await owner_key(self.store.keys, self.state, now)
+        await self.kept.store.open()
+        await self.kept.store.ledger.configure(self.max_power_w)
+        await owner_key(self.kept.store.keys, self.kept.state, now)
         await self.keys.refresh()
-        await self.datalogger.begin()
+        await self.kept.datalogger.begin()
         self._log.info(
             "{readings} readings in the {kind} store of {directory}",
-            readings=self.datalogger.readings,
-            kind=self.store.kind,
-            directory=str(self.state.path),
+            readings=self.kept.datalogger.readings,
+            kind=self.kept.store.kind,
+            directory=str(self.kept.state.path),
         )
 
     def _failed(self, failure: Failure) -> None:

@@ -13,12 +13,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.application.internet import TimerService
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import IService, MultiService
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -27,11 +26,9 @@ from dsmr_tw.api.failedkeys import FailedKeys
 from dsmr_tw.api.metering import MeterBook
 from dsmr_tw.api.settings import ApiSettings, Proxies
 from dsmr_tw.backup import BackupService
-from dsmr_tw.clock import Boot, SteadyClock, make_steady
+from dsmr_tw.clock import SteadyClock, make_steady
 from dsmr_tw.config import OPTIONS, PROMISED_SECONDS, Settings, settings_from
 from dsmr_tw.datalogger import Datalogger
-from dsmr_tw.demo import DemoMeter
-from dsmr_tw.demopast import DemoPast
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.domain.telegram import CrcPolicy
@@ -39,36 +36,25 @@ from dsmr_tw.errors import DsmrError, SettingsError
 from dsmr_tw.health import Health
 from dsmr_tw.inorder import InOrder
 from dsmr_tw.interfaces import IStore
-from dsmr_tw.known import FILE, Known
+from dsmr_tw.keeping import keeping
 from dsmr_tw.leaving import Leaving
-from dsmr_tw.leftspools import LOOK_SECONDS, LeftSpools
+from dsmr_tw.leftspools import LOOK_SECONDS
 from dsmr_tw.limits import Limits
-from dsmr_tw.listening import Listening, listening
+from dsmr_tw.lines import lines
+from dsmr_tw.listening import listening
 from dsmr_tw.live import LiveValues
 from dsmr_tw.opening import Opening
 from dsmr_tw.options import TableOptions
-from dsmr_tw.progress import Progress
 from dsmr_tw.retention import RetentionService
 from dsmr_tw.rollup import RollupService
-from dsmr_tw.sinks.p1server import P1Server
-from dsmr_tw.source import ShowTelegram, TakeTelegram, TelegramSource
-from dsmr_tw.sourcing import DEMO, Sourcing, decryption
-from dsmr_tw.spool import SPOOL, Spool
-from dsmr_tw.statedir import StateDir
-from dsmr_tw.store.threads import Threads
-from dsmr_tw.storing import prepare, server_backups, server_store
+from dsmr_tw.sourcing import decryption
+from dsmr_tw.storing import server_backups
 from dsmr_tw.systemd import START_S, UNHEARD, Notifying, Told
-from dsmr_tw.undated import Undated
-from dsmr_tw.undatedspool import undated_spool
 from dsmr_tw.weatherfeeds import feed_of
 from dsmr_tw.web import Web
 
 if TYPE_CHECKING:
-    from dsmr_tw.targets import Targeting
     from dsmr_tw.weather import WeatherService
-
-READERS = 2
-"""Threads that read the database; one more writes it."""
 
 SWITCH_SECONDS = 0.0005
 """How long a thread of Python waits for another that computes."""
@@ -148,47 +134,10 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
         )
     # Before there is a state directory: a key that is none leaves nothing behind.
     zone, limits, decrypting = MeterZone(settings.zone), Limits(), decryption(settings.decryption_key_file)
-    state = StateDir(settings.state_dir)
-    known = Known(state.path / FILE)
-    writer, readers = Threads(reactor, 1, "store-writer"), Threads(reactor, READERS, "store-reader")
     notifying.allow(START_S, "opens the database")
-    prepare(settings, state, known)
-    store = server_store(settings, reactor, clock, writer, readers)
-    live = LiveValues(store.readings, clock)
-    spooler = Threads(reactor, 1, "spool")
-    spool = Spool(state.path / SPOOL, spooler)
-    spool.open()
-    # Not in the spool's thread: a disk beside ours that hangs must not keep telegrams from ours.
-    left = LeftSpools(state.path, readers)
-    by_arrival = settings.trust_clock == "server"
-    datalogger = Datalogger(store, clock, zone, limits, spool, settings.commit_interval, (live.offer,), by_arrival)
-    waiting = undated_spool(state.path, clock, Boot(), spooler)
-    undated = None if waiting is None else Undated(waiting, clock, Boot().seconds, datalogger.take, limits)
-    datalogger.undated = undated
-    p1_server = None if settings.p1_server is None else P1Server(clock, limits)
-    forwarding = _forwarding(settings, reactor, clock, limits)
-    forwards = None if forwarding is None else forwarding.forwards
-    if forwards is not None and undated is not None:
-        forwards.wait_for(undated)
-    sourcing = Sourcing(
-        reactor=reactor,
-        clock=clock,
-        on_telegram=_heard(forwarding, datalogger),
-        on_error=datalogger.reject,
-        on_wire=partial(_wire, p1_server),
-        crc=CrcPolicy(settings.crc),
-        baud=settings.serial_speed,
-        speeds=known.speeds,
-        keep_speed=known.keep_speed,
-        zone=zone,
-        by_arrival=by_arrival,
-        decryption=decrypting,
-    )
-    demo = DemoMeter(settings.demo_seed, zone)
-    sources = sourcing.demo(demo.telegram) if settings.demo else sourcing.devices(settings.device, known.meters)
-    if forwarding is not None:
-        own = {source.origin.name for source in sources}
-        datalogger.followers += (partial(forwarding.forwards.stored, own),)
+    kept = keeping(settings, reactor, clock, zone, limits)
+    store, datalogger, live, left = kept.store, kept.datalogger, kept.live, kept.left
+    read = lines(settings, reactor, clock, limits, kept, decrypting)
     started_at = int(clock.seconds()) * SECOND
     rollup = RollupService(clock, store.ledger)
     retention = RetentionService(clock, store.retention, store.meters, settings.keep_days, datalogger.begin)
@@ -196,10 +145,9 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
     backups = server_backups(settings, reactor)
     backup = [] if backups is None else [BackupService(clock, backups, zone)]
     api = _api_settings(settings, zone)
-    keys = KeyRing(store.keys, clock, FailedKeys(clock, limits, api.proxies), known.keep_keys)
-    keys.begin_with(known.keys)
-    spools = [spool] if waiting is None else [spool, waiting]
-    opening = Opening(store, state, clock, datalogger, keys, settings.max_power_w, writer, readers, spools, spooler)
+    keys = KeyRing(store.keys, clock, FailedKeys(clock, limits, api.proxies), kept.known.keep_keys)
+    keys.begin_with(kept.known.keys)
+    opening = Opening(kept, clock, keys, settings.max_power_w)
     health = Health(
         clock,
         started_at,
@@ -207,14 +155,14 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
         datalogger.spooling,
         lambda: datalogger.readings,
         limits,
-        sources,
+        read.sources,
         rollup,
         retention,
         left.found,
-        [part for part in (opening, undated, *weather, p1_server, forwards, *backup) if part is not None],
+        [part for part in (opening, kept.undated, *weather, *read.reporting(), *backup) if part is not None],
     )
     store.watch(live.outdated, keys.refresh)
-    meters = MeterBook(store.meters, clock, api.local_timestamps, known.keep_meters, known.meters)
+    meters = MeterBook(store.meters, clock, api.local_timestamps, kept.known.keep_meters, kept.known.meters)
     web = Web(api, store, datalogger, live, health, keys, limits, clock, meters, datalogger.commits.took)
     site = web.site(reactor, settings.max_connections)
 
@@ -228,14 +176,14 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
         rollup,
         retention,
         # Before those who offer it telegrams, so that it stops after them.
-        *([] if forwarding is None else [forwarding.service]),
+        *read.forwards(),
         datalogger,
-        *_fed(settings, clock, datalogger, store, sources),
+        *read.fed(settings, clock, kept),
         *weather,
         _every(REFRESH_SECONDS, keys.refresh, clock),
         *_looking(settings, live, clock),
         _every(LOOK_SECONDS, left.look, clock),
-        *_serving(settings, reactor, p1_server),
+        *read.ports(settings, reactor),
         Leaving(site.connections, clock),
         *(listening(reactor, description, site) for description in settings.http),
         told,
@@ -243,35 +191,6 @@ def build(settings: Settings, reactor: Any, clock: IReactorTime | None = None, n
     for part in services:
         part.setServiceParent(service)
     return Parts(service, store, datalogger, live, web)
-
-
-def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> ShowTelegram | None:
-    """What serves the telegrams of a source; one whose CRC may be absent is taken for one that strips it."""
-    return None if p1_server is None else partial(p1_server.offer, sign=crc is CrcPolicy.OPTIONAL)
-
-
-def _serving(settings: Settings, reactor: Any, p1_server: P1Server | None) -> list[Listening]:
-    """The port where telegrams are served, if they shall be."""
-    if settings.p1_server is None or p1_server is None:
-        return []
-    return [listening(reactor, settings.p1_server, p1_server, "--p1-server", "tcp:2001")]
-
-
-def _forwarding(settings: Settings, reactor: Any, clock: IReactorTime, limits: Limits) -> Targeting | None:
-    """What sends telegrams to other servers, if it shall."""
-    if not (settings.forward or settings.forward_key_file):
-        return None
-    # Imported here and not above: most houses have one server, and need no HTTP client at all.
-    from dsmr_tw.targets import target_settings, targeting
-
-    servers = target_settings("--forward", settings.forward, "--forward-key-file", settings.forward_key_file)
-    return targeting(servers, settings.ca_file, settings.state_dir, settings.zone, reactor, clock, limits, monotonic)
-
-
-def _heard(forwarding: Targeting | None, datalogger: Datalogger) -> TakeTelegram:
-    """What takes the telegrams of the lines."""
-    take = datalogger.telegram_received
-    return take if forwarding is None else forwarding.forwards.hearing(take)
 
 
 def _weather(settings: Settings, reactor: Any, clock: IReactorTime, store: IStore) -> list[WeatherService]:
@@ -284,32 +203,6 @@ def _weather(settings: Settings, reactor: Any, clock: IReactorTime, store: IStor
     except ImportError as error:
         raise SettingsError(f"--weather needs more than is installed ({error}): pip install '.[weather]'") from error
     return [WeatherService(feed_of(settings.weather), store.temperatures, internet_agent(reactor), clock)]
-
-
-def _fed(
-    settings: Settings, clock: IReactorTime, datalogger: Datalogger, store: IStore, sources: list[TelegramSource]
-) -> list[Service]:
-    """The sources; those of a demo with a past begin when it is filled."""
-    if not settings.demo_days:
-        return [*sources]
-    present = MultiService()
-
-    def begin() -> None:
-        for source in sources:
-            source.setServiceParent(present)
-
-    past = DemoPast(
-        meter=DemoMeter(settings.demo_seed, datalogger.zone),
-        days=settings.demo_days,
-        origin=DEMO,
-        on_telegram=datalogger.telegram_received,
-        waiting=lambda: datalogger.commits.waiting,
-        readings=store.readings,
-        clock=clock,
-        advance=Progress("Filling the past").advance,
-        then=begin,
-    )
-    return [past, present]
 
 
 def _looking(settings: Settings, live: LiveValues, clock: IReactorTime) -> list[TimerService]:
@@ -333,6 +226,6 @@ def _api_settings(settings: Settings, zone: MeterZone) -> ApiSettings:
         cors_origin=settings.cors_origin,
         proxies=Proxies.parse(*settings.trusted_proxy),
         crc=CrcPolicy(settings.crc),
-        by_arrival=settings.trust_clock == "server",
+        by_arrival=settings.dates_by_arrival,
         zone=zone,
     )

@@ -30,8 +30,8 @@ SERVICES = tuple(
 ROOF = tuple(
     f"dsmr_tw.{name}"
     for name in (
-        "clock config gathering options sourcing tap forward_tap forwardconfig targets opening storing progress cli"
-        " undatedspool"
+        "clock config gathering options sourcing tap forward_tap forwardconfig targets opening storing keeping lines"
+        " undatedspool progress cli"
     ).split()
 )
 WINGS = (

@@ -58,9 +58,9 @@ class BuildTests(SynchronousTestCase):
         with capturedLogs() as events:
             parts = build(evolve(self.settings, **changes), reactor)
         opening = next(part for part in parts.service if isinstance(part, Opening))
-        for spool in opening.spools:
+        for spool in opening.kept.spools:
             spool.close()
-        opening.state.release()
+        opening.kept.state.release()
         return parts, "\n".join(formatEvent(event) for event in events)
 
     def tied(self, parts: Parts) -> list[int | None]:
