@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.brief import tried_once
 from tests.postgres import server
 from tests.powercut.powered import needed
 
@@ -21,6 +22,7 @@ def scripts() -> set[str]:
     return {path.stem for path in found}
 
 
+@tried_once
 class BenchmarkTests(SynchronousTestCase):
     """The figures of ``docs/benchmarks.md`` can be measured by anybody."""
 

@@ -31,11 +31,11 @@ from dsmr_tw.limits import Limits
 from dsmr_tw.polled import BODY_BYTES, PolledSource
 from dsmr_tw.sinks.p1server import P1Server
 from tests.badlines import DAMAGES, bad_line, noise, pieces
-from tests.brief import BRIEF
+from tests.brief import tried_once
 from tests.cable import Meter
 from tests.fuzzing import GOOD, Fuzzing, line
 
-BYTES: Final = 10_000_000 if os.environ.get("DSMR_CI") and not BRIEF else 1_000_000
+BYTES: Final = 10_000_000 if os.environ.get("DSMR_CI") else 1_000_000
 ANSWERS: Final = BYTES // 33_000
 
 RANDOMS: Final = st.randoms(use_true_random=False)
@@ -43,6 +43,7 @@ RANDOMS: Final = st.randoms(use_true_random=False)
 trying: Final = settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
+@tried_once
 class LineTests(SynchronousTestCase):
     """Bytes, and frames."""
 
@@ -103,6 +104,7 @@ def answered(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+@tried_once
 class OtherDoorsTests(SynchronousTestCase):
     """A dongle's answers, and what clients of the P1 server send."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.brief import tried_once
 from tests.live.running import RunningServer
 from tests.live.test_outages import IN_CI, at_rest, fill_up, small_disk
 from tests.live.traffic import READINGS, Line, Poster, Traffic, wait_until
@@ -66,6 +67,7 @@ class BadDiskCase(SynchronousTestCase):
             connection.execute("SELECT count(*) FROM meter").fetchall()
 
 
+@tried_once
 class FullDiskTests(BadDiskCase):
     """No room for anything."""
 
@@ -90,6 +92,7 @@ class FullDiskTests(BadDiskCase):
             self.assert_nothing_is_lost(server, poster)
 
 
+@tried_once
 class ReadOnlyDiskTests(BadDiskCase):
     """The kernel has found an error on the disk, and lets nobody write to it any more."""
 

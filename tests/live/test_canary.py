@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from dsmr_tw.api.failedkeys import FREE
 from tests.api.test_ways_in import ROUTES
+from tests.brief import tried_once
 from tests.encrypting import LUXEMBOURG
 from tests.live.running import ROOT, TWISTD, RunningServer
 from tests.live.traffic import V1, telegram
@@ -34,6 +35,7 @@ WORDS = ("kanarie", "a2FuYXJpZ", "6b616e61726965")
 REFUSAL = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "dsmr"\0\0'
 
 
+@tried_once
 class CanaryTests(SynchronousTestCase):
     """A server that is told secrets, and asked everything."""
 

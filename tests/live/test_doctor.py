@@ -25,6 +25,7 @@ from dsmr_tw.device import SerialDevice, parse_setting
 from dsmr_tw.domain.speed import FAST, SEVEN_BITS
 from dsmr_tw.errors import SettingsError, TelegramError
 from dsmr_tw.sourcehealth import SourceHealth
+from tests.brief import tried_once
 from tests.cable import Meter
 from tests.domain.test_resemblance import AUSTRIAN
 from tests.live.running import PATIENCE_S, ROOT, RunningServer
@@ -35,6 +36,7 @@ NOWHERE = "http://127.0.0.1:9"
 """Where no server is."""
 
 
+@tried_once
 class DoctorTests(SynchronousTestCase):
     """The command."""
 

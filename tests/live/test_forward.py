@@ -28,6 +28,7 @@ from twisted.web.server import Request, Site
 from dsmr_tw.errors import SinkError
 from dsmr_tw.sinks.authority import policy
 from dsmr_tw.sinks.forward import HttpTarget, forward_agent
+from tests.brief import tried_once
 from tests.forwardcase import numbered
 from tests.live.running import PATIENCE_S, RunningServer
 from tests.live.traffic import READINGS, Line
@@ -166,6 +167,7 @@ def free_port() -> int:
             continue
 
 
+@tried_once
 class ProcessTests(SynchronousTestCase):
     """The whole way from a meter to a server elsewhere."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.brief import tried_once
 from tests.live.running import ROOT, RunningServer
 from tests.live.traffic import V1, wait_until
 from tests.telegramtext import signed
@@ -76,6 +77,7 @@ class Tags(HTMLParser):
         self.found.add(tag)
 
 
+@tried_once
 class HostileContentTests(SynchronousTestCase):
     """A server that is told such things over a line and over HTTP."""
 

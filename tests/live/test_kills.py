@@ -10,13 +10,14 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.brief import BRIEF
+from tests.brief import tried_once
 from tests.live.killing import Tally
 from tests.live.lives import Life
 from tests.live.shortlives import Beginning, Migrating, Thinning
 from tests.postgres import own_server
 
 
+@tried_once
 class KillTests(SynchronousTestCase):
     """Twenty kills in all, seven in a brief run."""
 
@@ -41,7 +42,7 @@ class KillTests(SynchronousTestCase):
 
     def test_with_sqlite(self) -> None:
         """In commits, in the spool while it grows and while it drains, and in rebuilds: all is there once."""
-        self.live(Life(self.folder, self.tally, self.chance), 1 if BRIEF else 2)
+        self.live(Life(self.folder, self.tally, self.chance), 2)
         self.assertGreater(self.tally.inside["commit"], 0)
 
     def test_with_postgresql(self) -> None:
@@ -51,13 +52,10 @@ class KillTests(SynchronousTestCase):
         url = server.database()
         self.live(Life(self.folder, self.tally, self.chance, url, lambda sql: server.ask(sql, url)), 1)
 
-    if BRIEF:
-        test_with_postgresql.skip = "it is tried on another Python"  # type: ignore[attr-defined]
-
     def test_in_migrations(self) -> None:
         """The next start goes on from where the last one was: every reading is there, and a whole backup."""
         migrating = Migrating(self.folder, self.tally, self.chance)
-        kills = 1 if BRIEF else 3
+        kills = 3
         for _ in range(kills):
             migrating.kill_migrating()
         self.assert_all_is_well(kills)
@@ -65,7 +63,7 @@ class KillTests(SynchronousTestCase):
     def test_in_retention(self) -> None:
         """Run again, it leaves what it would have left the first time, and the ledger as it was."""
         thinning = Thinning(self.folder, self.tally, self.chance)
-        kills = 1 if BRIEF else 2
+        kills = 2
         for _ in range(kills):
             thinning.kill_thinning()
         self.assert_all_is_well(kills)
@@ -73,7 +71,7 @@ class KillTests(SynchronousTestCase):
     def test_in_first_starts(self) -> None:
         """The owner has a key that is valid, and no other than the one that was in the file already."""
         beginning = Beginning(self.folder, self.tally, self.chance)
-        kills = 1 if BRIEF else 3
+        kills = 3
         for _ in range(kills):
             beginning.kill_writing()
         self.assertEqual(self.tally.wrong, [])

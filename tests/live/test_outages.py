@@ -11,16 +11,15 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.brief import BRIEF
+from tests.brief import tried_once
 from tests.live.running import RunningServer
 from tests.live.test_first_light import cable
 from tests.live.traffic import Traffic, wait_until
 from tests.postgres import Server, own_server
 
 IN_CI = os.environ.get("DSMR_CI") == "1"
-WHOLE = IN_CI and not BRIEF
 
-FROZEN_S = 20 if WHOLE else 6
+FROZEN_S = 20 if IN_CI else 6
 FULL_S = 60 if os.environ.get("DSMR_TEST_LONG") == "1" else 8
 AWAY_S = 2
 """How long each trouble lasts."""
@@ -61,6 +60,7 @@ def at_rest(health: dict[str, dict[str, object]]) -> bool:
     return bool(health["store"]["available"]) and not health["store"]["waiting"] and not health["spool"]["records"]
 
 
+@tried_once
 class PostgresOutageTests(OutageCase):
     """A PostgreSQL server that is stopped, crashes, and freezes."""
 
@@ -119,6 +119,7 @@ class PostgresOutageTests(OutageCase):
         self.server.start()
 
 
+@tried_once
 class FullDiskTests(OutageCase):
     """The disk with the SQLite file is full; that with the spool is another one."""
 

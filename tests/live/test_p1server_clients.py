@@ -22,19 +22,19 @@ from dsmr_tw.demo import DemoMeter
 from dsmr_tw.domain.localtime import MeterZone
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.domain.telegram import outcomes_in
-from tests.brief import BRIEF
+from tests.brief import tried_once
 from tests.golden_telegrams import bodies, signed
 from tests.live.running import PATIENCE_S, ROOT, RunningServer
 
 SERVING = re.compile(rb"--p1-server serves on tcp:127\.0\.0\.1:(\d+)")
 START = 1_712_052_000
-TEN_MINUTES = 60 if BRIEF else 600
+TEN_MINUTES = 600
 AHEAD = 10
 """So many telegrams the meter may be ahead of the slowest reader: ten seconds' worth."""
 
 READERS, IDLERS = 45, 5
 BURST = 4
-BURSTS = 40 if BRIEF else 200
+BURSTS = 200
 MORE_MB = 6
 """What the server may grow by while five clients leave unread several times as much."""
 
@@ -100,6 +100,7 @@ class SharedMeterCase(SynchronousTestCase):
         self.addCleanup(self.at.close)
 
 
+@tried_once
 class DsmrParserTests(SharedMeterCase):
     """The package that most programs read P1 with."""
 
@@ -150,6 +151,7 @@ class DsmrParserTests(SharedMeterCase):
         self.assertEqual((served["clients"], served["telegrams"]), (2, TEN_MINUTES))
 
 
+@tried_once
 class CrowdTests(SharedMeterCase):
     """Fifty clients at once."""
 

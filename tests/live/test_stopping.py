@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.brief import tried_once
 from tests.live.running import RunningServer
 from tests.live.test_first_light import cable
 from tests.live.traffic import Line, Poster, Traffic
@@ -20,6 +21,7 @@ ARRIVED_S = 0.2
 """By then a telegram has come from one end of the cable to the other."""
 
 
+@tried_once
 class StoppingTests(SynchronousTestCase):
     """``systemctl stop``, while posts and a line go on."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.brief import tried_once
 from tests.live.running import PATIENCE_S, RunningServer
 from tests.live.terminal import Terminal
 from tests.telegramtext import telegram
@@ -18,6 +19,7 @@ HOUR_S = 3600
 READINGS = "/api/v2/datalogger/dsmrreading"
 
 
+@tried_once
 class TimeTests(SynchronousTestCase):
     """A server with a meter on a cable, and a clock that the test sets."""
 

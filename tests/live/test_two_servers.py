@@ -14,13 +14,13 @@ from urllib.parse import urlencode
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.brief import BRIEF
+from tests.brief import tried_once
 from tests.ledgercase import DERIVED
 from tests.live.running import ROOT, RunningServer
 from tests.live.traffic import V1, Line, Poster, Traffic, telegram, wait_until
 from tests.postgres import Server, own_server
 
-WHOLE = os.environ.get("DSMR_CI") == "1" and not BRIEF
+WHOLE = os.environ.get("DSMR_CI") == "1"
 
 MINUTE_S = 60
 HANGING_UP = 1_000 if WHOLE else 200
@@ -52,6 +52,7 @@ class ServersCase(SynchronousTestCase):
         return {name: self.server.ask(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4", self.url) for name in DERIVED}
 
 
+@tried_once
 class TwoServersTests(ServersCase):
     """Both serve, both compute, and each may die at any time."""
 
@@ -88,6 +89,7 @@ class TwoServersTests(ServersCase):
         self.assertEqual(self.derived(), found)
 
 
+@tried_once
 class HangingUpTests(ServersCase):
     """Clients that do not wait for the answer."""
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.brief import BRIEF
+from tests.brief import tried_once
 from tests.powercut.cutting import START_S, Life, Wrong
 from tests.powercut.lives import CARELESS_SPOOL, SQLITE_NORMAL, SQLITE_OFF, SpoolLife, SqliteLife
 
-SQLITE_CUTS = 4 if BRIEF else 14
-SPOOL_CUTS = 2 if BRIEF else 6
+SQLITE_CUTS = 14
+SPOOL_CUTS = 6
 CARELESS_CUTS = 12
 
 
+@tried_once
 class CutsTests(SynchronousTestCase):
     """A disk, a server, and clients that post."""
 
@@ -36,6 +37,7 @@ class CutsTests(SynchronousTestCase):
         self.live(SpoolLife(Path(self.mktemp()).resolve(), 1), SPOOL_CUTS)
 
 
+@tried_once
 class CarelessTests(SynchronousTestCase):
     """Servers that must fail here, or the others would prove nothing."""
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from random import Random
 
 from dsmr_tw.store.migrate import migrate_sqlite, migrations
-from tests.brief import BRIEF
+from tests.brief import tried_once
 from tests.live.running import ROOT
 from tests.powercut.poweredcase import PoweredCase
 
-CUTS = 2 if BRIEF else 4
+CUTS = 4
 READINGS = 3_000
 CHANGES = 250
 """An upgrade with so many readings is not so many changes of the disk; a cut after it is one, too."""
@@ -32,6 +32,7 @@ result_of(store.close())
 """
 
 
+@tried_once
 class UpgradeTests(PoweredCase):
     """A database of the first schema, with readings."""
 

@@ -12,6 +12,7 @@ from dsmr_tw.errors import StoreUnavailable
 from dsmr_tw.store.connect import postgres_store
 from dsmr_tw.store.postgres_store import PostgresStore
 from tests.arrivals import NOON, gas, heard
+from tests.brief import tried_once
 from tests.onpostgres import ZONE
 from tests.postgres import own_server, restless_server
 
@@ -34,6 +35,7 @@ class FailoverCase(SynchronousTestCase):
         return receipts
 
 
+@tried_once
 class PromotedTests(FailoverCase):
     """A server takes over that had not yet got all of what the last one had committed."""
 
@@ -68,6 +70,7 @@ class PromotedTests(FailoverCase):
         self.assertTrue(self.add(store, heard(NOON + SECOND))[0].created)
 
 
+@tried_once
 class StandbyTests(FailoverCase):
     """A server that follows another one."""
 
