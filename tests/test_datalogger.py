@@ -23,6 +23,7 @@ from dsmr_tw.store.connect import sqlite_store
 from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ReadingFilter, ReadingPage, StoredStatistics
 from tests.arrivals import CABLE, KEY, MINUTE, NOON, devices_only, heard, posted, water
+from tests.serving import Work
 from tests.telegramtext import signed, telegram
 
 FIRST = 1
@@ -42,14 +43,20 @@ class DataloggerCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(NOON // SECOND)
         path = Path(self.mktemp()) / "dsmr.sqlite3"
-        self.store = sqlite_store(path, "Europe/Amsterdam", maybeDeferred, maybeDeferred)
+        self.writing = Work()
+        self.store = sqlite_store(path, "Europe/Amsterdam", self.writing, maybeDeferred)
         result_of(self.store.open())
-        self.addCleanup(lambda: result_of(self.store.close()))
+        self.addCleanup(self.close)
         self.spool = Spool(path.with_name("spool"), maybeDeferred)
         self.spool.open()
         self.addCleanup(self.spool.close)
         self.told: list[tuple[Sequence[Arrival], Sequence[Receipt]]] = []
         self.datalogger = self.make(self.follow)
+
+    def close(self) -> None:
+        """Close the store, be it away or not."""
+        self.away(False)
+        result_of(self.store.close())
 
     def make(self, *followers: object) -> Datalogger:
         """A datalogger."""
@@ -91,7 +98,7 @@ class DataloggerCase(SynchronousTestCase):
 
     def away(self, away: bool) -> None:
         """Let the disk take no writes, or take them again."""
-        self.store.database.writer().execute(f"PRAGMA query_only = {away:d}")
+        self.writing.error = StoreUnavailable("the disk is full") if away else None
 
 
 class LineTests(DataloggerCase):
