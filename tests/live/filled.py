@@ -20,7 +20,7 @@ from dsmr_tw.store.migrate import migrate_sqlite, migrations
 from dsmr_tw.store.threads import result_of
 from tests.arrivals import MINUTE, NOON, heard
 from tests.live.killing import Tally, queued_s
-from tests.live.running import ROOT, RunningServer
+from tests.live.running import ROOT, RunningServer, unmeasured
 
 ZONE: Final = "Europe/Amsterdam"
 DATABASE: Final = "dsmr.sqlite3"
@@ -95,7 +95,11 @@ def rows(ask: Callable[[str], list[Any]], names: tuple[str, ...]) -> dict[str, l
 def command(*words: str) -> subprocess.Popen[bytes]:
     """``dsmr`` with these words, begun."""
     return subprocess.Popen(
-        [sys.executable, "-m", "dsmr_tw.cli", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, "-m", "dsmr_tw.cli", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=unmeasured(),
     )
 
 

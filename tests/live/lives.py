@@ -21,7 +21,7 @@ from tests.arrivals import NOON
 from tests.ledgercase import DERIVED
 from tests.live.filled import DATABASE, HISTORY, asked, command, done, fill, rows, settle, started
 from tests.live.killing import Moment, Tally, has_open, kill_when, until, waits_for_disk
-from tests.live.running import ROOT, RunningServer
+from tests.live.running import ROOT, RunningServer, unmeasured
 from tests.live.traffic import Line, Poster, Traffic, wait_until
 
 POST_EVERY_S: Final = 0.005
@@ -54,7 +54,9 @@ class Life:
 
     def __attrs_post_init__(self) -> None:
         self.folder.mkdir(parents=True)
-        self.server = RunningServer(self.folder, () if self.url is None else ("--database", self.url))
+        self.server = RunningServer(
+            self.folder, () if self.url is None else ("--database", self.url), is_measured=False
+        )
         self.posters = [Poster(self.server, f"POST-{n}", POST_EVERY_S, 60, insists=True) for n in range(3)]
         self._commit, self._writer = Moment(self.chance, 0.5), Moment(self.chance, 0.5, 0.2)
         self._drain, self._rebuild = Moment(self.chance, 0.02), Moment(self.chance, 0.3)
@@ -99,7 +101,9 @@ class Life:
         """While a dead server's spool grows, file after file."""
         first = max(self.spooled, default=-1) + 1
         words = ["-m", "tests.live.spoolwriter", str(self.folder / "spool"), SPOOLED, str(first)]
-        process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, bufsize=0)
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, bufsize=0, env=unmeasured()
+        )
         assert process.stdout is not None
         told = process.stdout.readline()
         self._writer.wait()

@@ -25,6 +25,11 @@ TWISTD = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twi
 READY = re.compile(rb"readings in the \w+ store")
 
 
+def unmeasured() -> dict[str, str]:
+    """The environment of a process that coverage does not count."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 @define
 class RunningServer:
     """A server that reads ``arguments``' devices and keeps its state in ``state``."""
@@ -36,6 +41,8 @@ class RunningServer:
     first: str = ""
     """What Python shall do in the process before it starts the server."""
     environment: Mapping[str, str] = field(factory=dict, kw_only=True)
+    is_measured: bool = field(default=True, kw_only=True)
+    """Whether coverage counts what it runs: that takes half of its time, and who is killed never tells."""
     process: subprocess.Popen[bytes] = field(init=False)
     port: int = field(init=False, default=0)
     log: bytearray = field(factory=bytearray, init=False)
@@ -61,7 +68,7 @@ class RunningServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
+            env={**(os.environ if self.is_measured else unmeasured()), "PYTHONPATH": str(ROOT), **self.environment},
         )
 
     def _program(self) -> str:

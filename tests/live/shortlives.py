@@ -60,7 +60,7 @@ class Migrating:
         shutil.copy(self.folder / "old.sqlite3", path)
         backup = path.with_name(f"{DATABASE}.schema-1.backup")
         unfinished = backup.with_name(f"{backup.name}.unfinished")
-        server = RunningServer(state)
+        server = RunningServer(state, is_measured=False)
         server.spawn()
         moment, mark = (self._stepping, backup) if is_step else (self._copying, unfinished)
         kill_when(server.process, lambda: mark.exists() or backup.exists(), moment)
@@ -137,7 +137,7 @@ class Thinning:
         is_inside = kill_when(victim, lambda: has_open(victim.pid, DATABASE), self._moment)
         self._moment.learn(is_inside)
         self.tally.killed("retention", is_inside)
-        server = RunningServer(state)
+        server = RunningServer(state, is_measured=False)
         started(server, self.tally)
         server.kill()
         self._thin(state)
@@ -165,7 +165,7 @@ class Beginning:
         """While the key, or what is known of keys and meters, is written, or before the database knows the key."""
         state = self.folder / "first"
         shutil.rmtree(state, ignore_errors=True)
-        server = RunningServer(state)
+        server = RunningServer(state, is_measured=False)
         server.spawn()
         key_file = state / "api.key"
         mark = (state / "api.unfinished", state / "known.unfinished", key_file)[self._kills % 3]

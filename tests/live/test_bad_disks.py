@@ -30,7 +30,7 @@ class BadDiskCase(SynchronousTestCase):
 
     def begin(self, state: Path) -> tuple[RunningServer, Poster]:
         """Start it, and post for a second."""
-        server = RunningServer(state).start()
+        server = RunningServer(state, is_measured=False).start()
         self.addCleanup(lambda: server.process.kill())
         poster = Poster(server, "POST-0", 0.02, insists=True)
         self.addCleanup(poster.stop)

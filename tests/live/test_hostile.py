@@ -45,7 +45,7 @@ class HostileTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A server in a process of its own."""
-        self.server = RunningServer(Path(self.mktemp()).resolve()).start()
+        self.server = RunningServer(Path(self.mktemp()).resolve(), is_measured=False).start()
         self.addCleanup(self.server.process.kill)
         self.posted = 0
 

@@ -89,7 +89,9 @@ class Life:
         """Begin with an empty disk."""
         self.chance = Random(self.seed)
         self.disk = Powered(self.folder).start()
-        self.server = RunningServer(self.folder / "lib" / "dsmr", self.arguments, first=EAGER + self.first)
+        self.server = RunningServer(
+            self.folder / "lib" / "dsmr", self.arguments, first=EAGER + self.first, is_measured=False
+        )
 
     def end(self) -> None:
         """End what is left of it."""

@@ -23,7 +23,7 @@ from dsmr_tw.spool import SPOOL, Spool
 from dsmr_tw.store.threads import result_of
 from dsmr_tw.stored import ApiKey, Meter
 from tests.ledgercase import DERIVED
-from tests.live.running import READY, ROOT, SERVING
+from tests.live.running import READY, ROOT, SERVING, unmeasured
 from tests.live.traffic import telegram, wait_until
 from tests.powercut.cutting import Life, Wrong
 from tests.powercut.posting import CLIENTS
@@ -83,7 +83,7 @@ class SqliteLife(Life):
         self.stop()
         found = self._ledger()
         rebuild = [sys.executable, "-m", "dsmr_tw.cli", "rebuild", "--state-dir", str(self.server.state)]
-        subprocess.run(rebuild, check=True, cwd=ROOT, capture_output=True)
+        subprocess.run(rebuild, check=True, cwd=ROOT, capture_output=True, env=unmeasured())
         is_empty = not found["quarter"] and self.posting.stored > 10 * CLIENTS
         if is_empty or self._ledger() != found:
             raise Wrong("the ledger is not what a rebuild makes of the readings")

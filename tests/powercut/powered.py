@@ -29,6 +29,7 @@ from typing import Final
 from attrs import define, field
 from twisted.trial.unittest import SkipTest
 
+from tests.live.running import unmeasured
 from tests.powercut.disk import Directory
 from tests.powercut.fuse import BUFFER, Requests
 
@@ -150,7 +151,9 @@ class Powered:
         needed()
         self.mountpoint.mkdir(parents=True)
         command = [sys.executable, "-m", "tests.powercut.powered", str(self.mountpoint)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HERE)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HERE, env=unmeasured()
+        )
         self.wait_for("on")
         return self
 

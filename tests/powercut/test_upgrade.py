@@ -12,7 +12,7 @@ from random import Random
 
 from dsmr_tw.store.migrate import migrate_sqlite, migrations
 from tests.brief import tried_once
-from tests.live.running import ROOT
+from tests.live.running import ROOT, unmeasured
 from tests.powercut.poweredcase import PoweredCase
 
 CUTS = 4
@@ -52,7 +52,9 @@ class UpgradeTests(PoweredCase):
 
     def upgrading(self, path: Path) -> subprocess.Popen[bytes]:
         """A program that opens it."""
-        return subprocess.Popen([sys.executable, "-c", OPEN, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
+        return subprocess.Popen(
+            [sys.executable, "-c", OPEN, str(path)], cwd=ROOT, stdout=subprocess.PIPE, env=unmeasured()
+        )
 
     def test_cut_anywhere(self) -> None:
         """Each reading is there once, in the new schema; and in the old one in the backup."""
