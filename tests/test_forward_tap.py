@@ -174,7 +174,8 @@ class ComposedTests(OptionsCase):
         [port] = [part.port for part in first.services if isinstance(part, Listening)]
         taken: Any = port
         where = f"tcp:{taken.getHost().port}:interface=127.0.0.1"
-        second: Any = makeService(self.parsed("--http", where, "--state-dir", str(self.folder / "second")))
+        # Not makeService(), which would make the reactor of all tests tell another time.
+        second = self.built("--http", where, "--state-dir", str(self.folder / "second")).service
         self.assertIn("can't be served", str(self.assertRaises(SystemExit, second.privilegedStartService)))
 
     def test_it_is_small(self) -> None:
