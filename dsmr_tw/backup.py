@@ -18,7 +18,7 @@ from zope.interface import implementer
 from dsmr_tw.domain.localtime import MeterZone, to_utc_text
 from dsmr_tw.domain.reading import DAY, HOUR, MINUTE, SECOND, YEAR_2020
 from dsmr_tw.errors import BackupStopped, DsmrError
-from dsmr_tw.health import DIRECTORIES
+from dsmr_tw.health import plain
 from dsmr_tw.interfaces import IBackups, IReporting
 from dsmr_tw.periodic import Periodic
 from dsmr_tw.stored import Backup
@@ -83,14 +83,14 @@ class BackupService(Periodic):
         return {
             "last_success_at": None if made is None else to_utc_text(made.made_at),
             "bytes": None if made is None else made.bytes,
-            "last_error": None if self.trouble is None else _plain(self.trouble),
+            "last_error": None if self.trouble is None else plain(self.trouble),
         }
 
     def problems(self) -> list[str]:
         """See ``IReporting``."""
         last = "none was made" if self.newest is None else f"the last good one is of {to_utc_text(self.newest.made_at)}"
         if self.trouble is not None:
-            return [f"the backup failed: {_plain(self.trouble)}; {last}"]
+            return [f"the backup failed: {plain(self.trouble)}; {last}"]
         since = self.begun_at if self.newest is None else self.newest.made_at
         now = int(self.clock.seconds() * SECOND)
         if self.begun_at is not None and since is not None and now - since > OLDEST:
@@ -112,7 +112,3 @@ class BackupService(Periodic):
         if why != self.trouble:
             self._log.error("the backup failed: {error}", error=why)
         self.trouble, self._not_before = why, now + AGAIN_AFTER
-
-
-def _plain(error: str) -> str:
-    return DIRECTORIES.sub("", error)

@@ -33,8 +33,8 @@ from dsmr_tw.inorder import InOrder
 from dsmr_tw.limits import Limits
 from dsmr_tw.listening import Listening, listening
 from dsmr_tw.options import TableOptions
+from dsmr_tw.p1port import p1_ports, wire
 from dsmr_tw.sinks.p1server import P1Server
-from dsmr_tw.source import ShowTelegram
 from dsmr_tw.sourcing import Sourcing, decryption
 from dsmr_tw.spool import Spool
 from dsmr_tw.statedir import StateDir
@@ -124,7 +124,7 @@ def build(
         clock=clock,
         on_telegram=to.forwards.hearing(partial(_understand, TelegramParser(), undated)),
         on_error=_pass_over,
-        on_wire=partial(_wire, p1_server),
+        on_wire=partial(wire, p1_server),
         crc=CrcPolicy(settings.crc),
         baud=None if settings.baud == "auto" else int(settings.baud),
         decryption=decryption(settings.decryption_key_file),
@@ -138,11 +138,7 @@ def build(
         to.service,
         *([] if waiting is None else [waiting]),
         *sources,
-        *(
-            []
-            if p1_server is None
-            else [listening(reactor, str(settings.p1_server), p1_server, "--p1-server", "tcp:2001")]
-        ),
+        *p1_ports(reactor, settings.p1_server, p1_server),
         *_serving(settings, reactor, health, limits),
         Told(notifying, clock, health, lambda: False, ready_at_start=True),
     ):
@@ -204,10 +200,6 @@ def _serving(settings: ForwardSettings, reactor: Any, health: ForwardHealth, lim
 
     site = health_site(health, reactor, limits)
     return [listening(reactor, description, site) for description in settings.http]
-
-
-def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> ShowTelegram | None:
-    return None if p1_server is None else partial(p1_server.offer, sign=crc is CrcPolicy.OPTIONAL)
 
 
 def _understand(

@@ -129,8 +129,13 @@ class Health:
         }
 
 
+def plain(error: str) -> str:
+    """What is wrong, without the directories that it happened in: ``/health`` is shown without a key."""
+    return DIRECTORIES.sub("", error)
+
+
 def _plain(error: str | None) -> str | None:
-    return None if error is None else DIRECTORIES.sub("", error)
+    return None if error is None else plain(error)
 
 
 def _text(instant: int | None) -> Any:

@@ -22,10 +22,11 @@ from dsmr_tw.domain.telegram import CrcPolicy
 from dsmr_tw.interfaces import IReporting
 from dsmr_tw.keeping import Keeping
 from dsmr_tw.limits import Limits
-from dsmr_tw.listening import Listening, listening
+from dsmr_tw.listening import Listening
+from dsmr_tw.p1port import p1_ports, wire
 from dsmr_tw.progress import Progress
 from dsmr_tw.sinks.p1server import P1Server
-from dsmr_tw.source import ShowTelegram, TakeTelegram, TelegramSource
+from dsmr_tw.source import TakeTelegram, TelegramSource
 from dsmr_tw.sourcing import DEMO, Sourcing
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ class Lines:
 
     def ports(self, settings: Settings, reactor: Any) -> list[Listening]:
         """The port where telegrams are served."""
-        if settings.p1_server is None or self.p1_server is None:
-            return []
-        return [listening(reactor, settings.p1_server, self.p1_server, "--p1-server", "tcp:2001")]
+        return p1_ports(reactor, settings.p1_server, self.p1_server)
 
     def fed(self, settings: Settings, clock: IReactorTime, kept: Keeping) -> list[Service]:
         """The sources; those of a demo with a past begin when it is filled."""
@@ -102,7 +101,7 @@ def lines(
         clock=clock,
         on_telegram=_heard(forwarding, datalogger),
         on_error=datalogger.reject,
-        on_wire=partial(_wire, p1_server),
+        on_wire=partial(wire, p1_server),
         crc=CrcPolicy(settings.crc),
         baud=settings.serial_speed,
         speeds=known.speeds,
@@ -119,11 +118,6 @@ def lines(
         own = {source.origin.name for source in sources}
         datalogger.followers += (partial(forwarding.forwards.stored, own),)
     return Lines(sources, p1_server, forwarding)
-
-
-def _wire(p1_server: P1Server | None, crc: CrcPolicy) -> ShowTelegram | None:
-    """What serves the telegrams of a source; one whose CRC may be absent is taken for one that strips it."""
-    return None if p1_server is None else partial(p1_server.offer, sign=crc is CrcPolicy.OPTIONAL)
 
 
 def _forwarding(settings: Settings, reactor: Any, clock: IReactorTime, limits: Limits) -> Targeting | None:

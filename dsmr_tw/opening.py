@@ -20,7 +20,7 @@ from dsmr_tw.api.auth import KeyRing
 from dsmr_tw.domain.localtime import to_utc_text
 from dsmr_tw.domain.reading import SECOND
 from dsmr_tw.errors import StoreUnavailable
-from dsmr_tw.health import DIRECTORIES
+from dsmr_tw.health import plain
 from dsmr_tw.interfaces import IReporting
 from dsmr_tw.keeping import Keeping
 from dsmr_tw.keys import owner_key
@@ -91,7 +91,7 @@ class Opening(Service):
         except CancelledError:
             raise
         except StoreUnavailable as error:
-            self.trouble = DIRECTORIES.sub("", str(error))
+            self.trouble = plain(str(error))
             if before is None:
                 self._log.error("the store can't be opened, trying again: {error}", error=str(error))
                 self.on_known()

@@ -31,7 +31,7 @@ ROOF = tuple(
     f"dsmr_tw.{name}"
     for name in (
         "clock config gathering options sourcing tap forward_tap forwardconfig targets opening storing keeping lines"
-        " undatedspool progress cli"
+        " p1port undatedspool progress cli"
     ).split()
 )
 WINGS = (
